@@ -1,0 +1,239 @@
+"""What is measured. Each section is a function of the two sides and the effort, and returns plain numbers for JSON."""
+
+import pathlib
+import statistics
+import struct
+import tempfile
+import zlib
+
+LAYOUTS = ("nchw", "nhwc")
+TRAIN_BATCHES = (32, 64, 128, 256)
+INFER_BATCHES = (441, 1000)
+
+# Multiply-adds of one image, layer by layer: output height * width * channels * weights that feed one output.
+MACS = (24 * 24 * 32 * 25, 20 * 20 * 32 * 800, 8 * 8 * 64 * 288, 6 * 6 * 64 * 576, 576 * 100, 100 * 10)
+INFER_FLOPS = 2 * sum(MACS)
+# Backward costs the forward twice over, except that nobody asks for the gradient of the pixels.
+TRAIN_FLOPS = 2 * (3 * sum(MACS) - MACS[0])
+
+
+class Effort:
+    """How long to measure: `full` for figures to quote, `quick` to see that everything works."""
+
+    def __init__(self, quick, repetitions):
+        self.repetitions = repetitions or (1 if quick else 5)
+        self.train_images = 512 if quick else 12800
+        self.infer_batches_timed = 2 if quick else 10
+        self.kernel_images = 128 if quick else 2560
+        self.startups = 3 if quick else 20
+        self.train_batches = (64,) if quick else TRAIN_BATCHES
+        self.quick = quick
+
+
+def alternate(runs, repetitions):
+    """Run every candidate once a round, in turn, the order turned round each time, so that a machine that warms up or
+    slows down is fair to all. `runs` maps a key to a function that returns one measurement."""
+    results = {key: [] for key in runs}
+    for round_number in range(repetitions):
+        order = list(runs) if round_number % 2 == 0 else list(runs)[::-1]
+        for key in order:
+            results[key].append(runs[key]())
+    return results
+
+
+def throughputs(results):
+    """Median, lowest and highest images per second of each candidate, with what it said of itself."""
+    table = []
+    for measured in results.values():
+        speeds = [one["images_per_second"] for one in measured]
+        kept = {key: value for key, value in measured[0].items() if key not in ("images_per_second", "median_ms")}
+        table.append(kept | {"images_per_second": statistics.median(speeds), "lowest": min(speeds), "highest": max(speeds)})
+    return table
+
+
+def best(rows):
+    return max(rows, key=lambda row: row["images_per_second"])
+
+
+def versus(ours, theirs, runs, repetitions):
+    """Measure the candidates of both sides together; their rows, told apart again."""
+    results = alternate(runs, repetitions)
+    return (
+        throughputs({key: results[key] for key in ours}),
+        throughputs({key: results[key] for key in theirs}),
+    )
+
+
+def train(sides, effort):
+    """Training on the reference CNN: ours at every batch size against PyTorch's best of layouts and batch sizes."""
+    ours = {("cutaway", None): lambda: sides.cutaway("train", isa="auto", images=effort.train_images)}
+    for batch in effort.train_batches:
+        ours["cutaway", batch] = lambda batch=batch: sides.cutaway("train", batch=batch, isa="auto", images=effort.train_images)
+    theirs = {
+        (layout, batch): lambda layout=layout, batch=batch: sides.torch(
+            "train", layout=layout, batch=batch, images=effort.train_images
+        )
+        for layout in LAYOUTS
+        for batch in effort.train_batches
+    }
+    our_rows, their_rows = versus(ours, theirs, ours | theirs, effort.repetitions)
+    default, their_best, peak = our_rows[0], best(their_rows), sides.peak()
+    return {
+        "cutaway": our_rows[1:],
+        "torch": their_rows,
+        "default_batch": default["batch"],
+        "cutaway_default": default,
+        "torch_best": their_best,
+        "ratio": default["images_per_second"] / their_best["images_per_second"],
+        "peak": peak,
+        "share_of_peak": default["images_per_second"] * TRAIN_FLOPS / 1e9 / peak["gflops"],
+        "torch_share_of_peak": their_best["images_per_second"] * TRAIN_FLOPS / 1e9 / peak["gflops"],
+    }
+
+
+def infer(sides, effort):
+    """Inference on 441 images (an occlusion sweep) and on 1,000, against PyTorch's better layout."""
+    rows, peak = [], sides.peak()
+    for batch in INFER_BATCHES:
+        images = batch * effort.infer_batches_timed
+        ours = {"cutaway": lambda: sides.cutaway("infer", batch=batch, isa="auto", images=images)}
+        theirs = {
+            layout: lambda layout=layout: sides.torch("infer", layout=layout, batch=batch, images=images)
+            for layout in LAYOUTS
+        }
+        (our_row,), their_rows = versus(ours, theirs, ours | theirs, effort.repetitions)
+        their_best = best(their_rows)
+        rows.append(
+            {
+                "batch": batch,
+                "cutaway": our_row,
+                "torch": their_rows,
+                "torch_best": their_best,
+                "ratio": our_row["images_per_second"] / their_best["images_per_second"],
+                "share_of_peak": our_row["images_per_second"] * INFER_FLOPS / 1e9 / peak["gflops"],
+            }
+        )
+    return {"batches": rows, "peak": peak}
+
+
+def isa(sides, effort):
+    """Our narrower instruction sets, and PyTorch held to AVX2 by its own switches (training at batch 128)."""
+    held = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    rows = []
+    for mode, batch, images in (
+        ("train", None, effort.train_images),
+        ("infer", 1000, 1000 * effort.infer_batches_timed),
+    ):
+        # The portable path may be many times slower: fewer images time it as well.
+        counts = {"auto": images, "avx2": images, "portable": max(images // 8, 256)}
+        ours = {
+            name: lambda name=name: sides.cutaway(mode, batch=batch, isa=name, images=counts[name]) for name in counts
+        }
+        theirs = {
+            f"torch {layout}": lambda layout=layout: sides.torch(
+                mode, environment=held, layout=layout, batch=batch or 128, images=images
+            )
+            for layout in LAYOUTS
+        }
+        our_rows, their_rows = versus(ours, theirs, ours | theirs, effort.repetitions)
+        rows.append({"mode": mode, "cutaway": dict(zip(counts, our_rows)), "torch_avx2_best": best(their_rows)})
+    return {"modes": rows}
+
+
+def scaling(sides, effort):
+    """One thread against all of them, each pinned to as many processors."""
+    modes = []
+    for mode, batch, images in (
+        ("train", None, effort.train_images),
+        ("infer", 1000, 1000 * effort.infer_batches_timed),
+    ):
+        ours = {
+            threads: lambda threads=threads: sides.cutaway(mode, threads=threads, batch=batch, isa="auto", images=images)
+            for threads in (1, sides.threads)
+        }
+        one, all_of_them = throughputs(alternate(ours, effort.repetitions))
+        ratio = all_of_them["images_per_second"] / one["images_per_second"]
+        modes.append({"mode": mode, "one": one, "all": all_of_them, "ratio": ratio})
+    return {"threads": sides.threads, "modes": modes}
+
+
+def kernels(sides, effort):
+    """The second convolution alone, forward and both gradients, as a share of the machine's multiply-add peak."""
+    runs = {"cutaway": lambda: sides.cutaway("kernels", isa="auto", images=effort.kernel_images)}
+    for layout in LAYOUTS:
+        runs[layout] = lambda layout=layout: sides.torch("kernels", layout=layout, images=effort.kernel_images)
+    runs["peak"] = sides.peak
+    results = alternate(runs, effort.repetitions)
+    peak = statistics.median(one["gflops"] for one in results.pop("peak"))
+    speeds = {side: kernel_medians(measured) for side, measured in results.items()}
+    rows = []
+    for name, gflops in speeds.pop("cutaway").items():
+        torch_best = max((one[name] for one in speeds.values() if name in one), default=None)
+        rows.append({"name": name, "gflops": gflops, "share_of_peak": gflops / peak, "torch_best_gflops": torch_best})
+    return {"peak_gflops": peak, "isa": results["cutaway"][0].get("isa"), "kernels": rows}
+
+
+def kernel_medians(measured):
+    names = [kernel["name"] for kernel in measured[0]["kernels"]]
+    return {
+        name: statistics.median(k["gflops"] for one in measured for k in one["kernels"] if k["name"] == name)
+        for name in names
+    }
+
+
+def memory(sides, effort, data):
+    """The most memory a training run holds, data set included: our whole program, and PyTorch with 60,000 images."""
+    with tempfile.TemporaryDirectory() as out:
+        arguments = ["train", "--data", data, "--epochs", "1", "--threads", sides.threads, "--out", out, "--json"]
+        ours = sides.program(*arguments)
+        result = ours.json()
+    theirs = sides.torch_process("train", images=512 if effort.quick else 60000, layout="nhwc", batch=128)
+    return {
+        "data": result.get("dataset", data),
+        "cutaway_bytes": ours.peak_bytes,
+        "torch_bytes": theirs.peak_bytes,
+        "cutaway_seconds": ours.seconds,
+    }
+
+
+def startup(sides, effort):
+    """From the start of the process to the answer for one image."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = pathlib.Path(folder) / "digit.png"
+        image.write_bytes(one_png())
+        command = ["predict", "--model", "builtin", "--image", image, "--json"]
+        runs = {"cutaway": lambda: sides.program(*command).seconds}
+        if not effort.quick:
+            runs["torch"] = lambda: sides.torch_process("predict").seconds
+        for function in runs.values():
+            function()  # files into the page cache
+        results = alternate(runs, effort.startups)
+    return {
+        "processes": effort.startups,
+        "cutaway_ms": 1e3 * statistics.median(results["cutaway"]),
+        "torch_ms": 1e3 * statistics.median(results["torch"]) if "torch" in results else None,
+    }
+
+
+def one_png():
+    """A 28x28 grey PNG with a vertical stroke in it, something like a 1."""
+    rows = b"".join(
+        b"\0" + bytes(255 if 12 <= x <= 15 and 4 <= y <= 23 else 0 for x in range(28)) for y in range(28)
+    )
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+SECTIONS = {
+    "train": train,
+    "infer": infer,
+    "isa": isa,
+    "scaling": scaling,
+    "kernels": kernels,
+    "memory": memory,
+    "startup": startup,
+}

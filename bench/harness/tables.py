@@ -1,0 +1,117 @@
+"""The measured numbers as Markdown, the same text on the terminal and in docs/performance.md."""
+
+NAMES = {"nchw": "NCHW", "nhwc": "channels_last"}
+
+
+def table(header, rows):
+    """Left-aligned first column, the others right-aligned."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def speed(row):
+    return f"{row['images_per_second']:,.0f}"
+
+
+def spread(row):
+    return f"{row['lowest']:,.0f}–{row['highest']:,.0f}"
+
+
+def ratio(value):
+    return f"{value:.2f}×"
+
+
+def share(value):
+    return f"{100 * value:.0f} %"
+
+
+def megabytes(count):
+    return f"{count / 1e6:,.0f} MB"
+
+
+def train(result):
+    rows = [["**Cutaway**", row["batch"], speed(row), spread(row)] for row in result["cutaway"]]
+    rows += [[f"PyTorch, {NAMES[row['layout']]}", row["batch"], speed(row), spread(row)] for row in result["torch"]]
+    ours, theirs = result["cutaway_default"], result["torch_best"]
+    return "\n".join(
+        [
+            table(["training", "batch", "images/s, median", "lowest–highest"], rows),
+            "",
+            f"At the default batch size of {result['default_batch']}: **{speed(ours)} images/s, "
+            f"{ratio(result['ratio'])} PyTorch's best** ({NAMES[theirs['layout']]}, batch {theirs['batch']}: {speed(theirs)}). "
+            f"Counted as direct convolutions, that is {share(result['share_of_peak'])} of the measured multiply-add peak "
+            f"of {result['peak']['gflops']:,.0f} GFLOP/s; PyTorch's best is {share(result['torch_share_of_peak'])}.",
+        ]
+    )
+
+
+def infer(result):
+    rows = []
+    for one in result["batches"]:
+        torch = ", ".join(f"{NAMES[row['layout']]} {speed(row)}" for row in one["torch"])
+        rows.append([one["batch"], f"**{speed(one['cutaway'])}**", torch, ratio(one["ratio"]), share(one["share_of_peak"])])
+    return table(["inference, images", "Cutaway, images/s", "PyTorch, images/s", "against its better", "share of peak"], rows)
+
+
+def isa(result):
+    rows = []
+    for one in result["modes"]:
+        theirs = one["torch_avx2_best"]
+        for name, row in one["cutaway"].items():
+            label = f"auto ({row['isa']})" if name == "auto" else name
+            against = ratio(row["images_per_second"] / theirs["images_per_second"])
+            rows.append([f"{one['mode']}, batch {row['batch']}", label, speed(row), speed(theirs), against])
+    header = ["work", "Cutaway's kernels", "Cutaway, images/s", "PyTorch held to AVX2, images/s", "ratio"]
+    return table(header, rows)
+
+
+def scaling(result):
+    rows = [
+        [f"{one['mode']}, batch {one['all']['batch']}", speed(one["one"]), speed(one["all"]), ratio(one["ratio"])]
+        for one in result["modes"]
+    ]
+    return table(["work", "1 thread, images/s", f"{result['threads']} threads, images/s", "gain"], rows)
+
+
+def kernels(result):
+    rows = []
+    for one in result["kernels"]:
+        theirs = f"{one['torch_best_gflops']:,.0f}" if one["torch_best_gflops"] else "–"
+        rows.append([one["name"], f"{one['gflops']:,.0f}", share(one["share_of_peak"]), theirs])
+    peak = f"Peak: {result['peak_gflops']:,.0f} GFLOP/s of fused multiply-adds, measured in the same minutes. A share above 100 % is a transform's: the arithmetic is counted as a direct convolution's."
+    return table(["second convolution", "Cutaway, GFLOP/s", "share of peak", "PyTorch's better layout, GFLOP/s"], rows) + "\n\n" + peak
+
+
+def memory(result):
+    rows = [
+        [f"`cutaway train`, data set `{result['data']}`, data and program included", megabytes(result["cutaway_bytes"])],
+        ["PyTorch, 60,000 images in memory, interpreter included", megabytes(result["torch_bytes"])],
+    ]
+    return table(["training", "peak memory"], rows)
+
+
+def startup(result):
+    rows = [["`cutaway predict --model builtin`", f"{result['cutaway_ms']:.0f} ms"]]
+    if result["torch_ms"]:
+        rows.append(["PyTorch, import and one forward pass", f"{result['torch_ms']:,.0f} ms"])
+    return table(["one image", f"process start to answer, median of {result['processes']}"], rows)
+
+
+def section(name, result):
+    return {"train": train, "infer": infer, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup}[name](result)
+
+
+def provenance(entry):
+    """Where, when, with what and by which command a section's figures came about."""
+    machine = entry["machine"]
+    extensions = ", ".join(machine["vector_extensions"]) or "no vector extension known"
+    used = f"{entry['threads']} threads" + (f" pinned to {len(machine['cpus_used'])} processors" if machine["cpus_used"] else "")
+    return (
+        f"*{machine['date']} · {machine['cpu']}, {extensions} · {used} · {machine['system']} · commit {machine['commit']} · "
+        f"{machine['rustc']} · PyTorch {entry['torch'] or '–'} · {entry['repetitions']} round{'s' if entry['repetitions'] > 1 else ''}, the sides in turn · "
+        f"`{entry['command']}`*"
+    )
+
+
+def block(name, entry):
+    return f"{section(name, entry['result'])}\n\n{provenance(entry)}"
