@@ -1,0 +1,1 @@
+fn main(){cutaway_engine::bench_conv()}

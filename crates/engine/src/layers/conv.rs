@@ -1,0 +1,587 @@
+//! Convolution: by direct summation over pixels, or by Winograd's tiles where they pay.
+//!
+//! Activations are `[images, height, width, channels]`. Gradients are added to what the buffers
+//! hold; weights and their gradients come and go in ONNX's order `[O, I/groups, KH, KW]`.
+
+use crate::kernels::Isa;
+use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
+use crate::kernels::winograd::{self as wino, Grid, Tile};
+
+/// Sizes and attributes of a convolution, per sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConvShape {
+    pub(crate) input: [usize; 3],
+    pub(crate) output: [usize; 3],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    /// Top, left, bottom, right.
+    pub(crate) padding: [usize; 4],
+    pub(crate) dilation: [usize; 2],
+    pub(crate) groups: usize,
+}
+
+impl ConvShape {
+    fn group_inputs(&self) -> usize {
+        self.input[2] / self.groups
+    }
+
+    fn group_outputs(&self) -> usize {
+        self.output[2] / self.groups
+    }
+
+    /// Elements of the weight.
+    pub(crate) fn weights(&self) -> usize {
+        self.kernel[0] * self.kernel[1] * self.group_inputs() * self.output[2]
+    }
+
+    fn input_len(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    fn output_len(&self) -> usize {
+        self.output.iter().product()
+    }
+
+    /// Height and width with padding.
+    fn padded(&self) -> [usize; 2] {
+        [
+            self.input[0] + self.padding[0] + self.padding[2],
+            self.input[1] + self.padding[1] + self.padding[3],
+        ]
+    }
+
+    /// Index of a weight in ONNX's order from its place in the engine's `[KH, KW, I, O]`.
+    fn weight_index(&self, tap: usize, i: usize, o: usize) -> usize {
+        (o * self.group_inputs() + i) * self.kernel[0] * self.kernel[1] + tap
+    }
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Direct,
+    Winograd(Tile),
+}
+
+/// Tiles that share one pass over the transformed weights.
+const TILES_PER_PASS: usize = 48;
+
+impl Algorithm {
+    /// The cheapest way by a count of multiply-adds and transform work.
+    pub(crate) fn choose(isa: Isa, shape: &ConvShape) -> Algorithm {
+        let [oh, ow, o] = shape.output;
+        let c = shape.input[2];
+        let square = shape.kernel[0] == shape.kernel[1];
+        let plain = shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.groups == 1;
+        let whole_vectors = c % isa.lanes() == 0 && o % isa.lanes() == 0;
+        // With few channels the transforms cost more than the products they save.
+        if !(square && plain && whole_vectors && c >= 16 && o >= 16) {
+            return Algorithm::Direct;
+        }
+        let direct = oh * ow * shape.kernel[0] * shape.kernel[1] * c * o;
+        let mut best = (direct, Algorithm::Direct);
+        for &tile in Tile::for_filter(shape.kernel[0]) {
+            let tiles = oh.div_ceil(tile.m()) * ow.div_ceil(tile.m());
+            let area = tile.n() * tile.n();
+            // Each transformed element takes about a dozen operations on its way in and out, and
+            // the transformed weights are read once a pass.
+            let weights = area * c * o * tiles.min(TILES_PER_PASS) / TILES_PER_PASS;
+            let cost = area * tiles * (c * o + 12 * (c + o)) + 4 * weights;
+            if cost < best.0 {
+                best = (cost, Algorithm::Winograd(tile));
+            }
+        }
+        best.1
+    }
+}
+
+/// A convolution made ready for a machine; weights are set by [`Conv::prepare`].
+#[derive(Clone)]
+pub(crate) struct Conv {
+    isa: Isa,
+    pub(crate) shape: ConvShape,
+    pub(crate) algorithm: Algorithm,
+    /// Packed for the forward pass, and for the gradient of the input.
+    forward: Vec<f32>,
+    backward: Vec<f32>,
+    bias: Option<Vec<f32>>,
+    /// Offsets of the pixels of one padded image.
+    pixels: Vec<usize>,
+    /// Offsets of the pixels of the input gradient in the padded output gradient.
+    back_pixels: Vec<usize>,
+    /// Working copy in the engine's order, kept to save allocations.
+    ordered: Vec<f32>,
+}
+
+impl Conv {
+    pub(crate) fn new(isa: Isa, shape: ConvShape, algorithm: Algorithm, has_bias: bool) -> Conv {
+        let [_, pw] = shape.padded();
+        let [oh, ow, o] = shape.output;
+        let c = shape.input[2];
+        let offset = |y: usize, x: usize| (y * shape.stride[0] * pw + x * shape.stride[1]) * c;
+        let pixels = (0..oh * ow).map(|p| offset(p / ow, p % ow)).collect();
+        let [h, w, _] = shape.input;
+        let back_width = back_size(&shape)[1];
+        let back_pixels = (0..h * w).map(|p| (p / w * back_width + p % w) * o).collect();
+        let bias = has_bias.then(|| vec![0.0; o]);
+        Conv {
+            isa,
+            shape,
+            algorithm,
+            forward: Vec::new(),
+            backward: Vec::new(),
+            bias,
+            pixels,
+            back_pixels,
+            ordered: Vec::new(),
+        }
+    }
+
+    /// Takes new weights; `gradients` also makes ready what the input's gradient needs.
+    pub(crate) fn prepare(&mut self, weight: &[f32], bias: Option<&[f32]>, gradients: bool) {
+        assert_eq!(weight.len(), self.shape.weights());
+        if let (Some(own), Some(new)) = (&mut self.bias, bias) {
+            own.copy_from_slice(new);
+        }
+        match self.algorithm {
+            Algorithm::Direct => self.prepare_direct(weight, gradients),
+            Algorithm::Winograd(tile) => self.prepare_winograd(tile, weight, gradients),
+        }
+    }
+
+    /// Floats of scratch memory that `images` at once need.
+    pub(crate) fn scratch_len(&self, images: usize, gradients: bool) -> usize {
+        let s = &self.shape;
+        match self.algorithm {
+            Algorithm::Direct => {
+                let padded = if s.padding == [0; 4] { 0 } else { self.padded_len() };
+                let back = if gradients { self.back_len() + s.weights() } else { 0 };
+                images * padded + back
+            }
+            Algorithm::Winograd(tile) => {
+                let area = tile.n() * tile.n();
+                let (c, o) = (s.input[2], s.output[2]);
+                let tiles = self.tiles(tile, self.pass(tile).min(images));
+                let weights = if gradients { area * c * o + s.weights() } else { 0 };
+                area * tiles * (c + o) + weights
+            }
+        }
+    }
+
+    /// `y = conv(x) + bias`, through a ReLU on request.
+    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
+        assert_eq!(x.len(), n * self.shape.input_len());
+        assert_eq!(y.len(), n * self.shape.output_len());
+        match self.algorithm {
+            Algorithm::Direct => self.forward_direct(n, x, y, relu, scratch),
+            Algorithm::Winograd(tile) => self.forward_winograd(tile, n, x, y, relu, scratch),
+        }
+    }
+
+    /// Adds the gradients of the input, of the weight and of the bias, where wanted.
+    pub(crate) fn backward(
+        &self,
+        n: usize,
+        x: &[f32],
+        dy: &[f32],
+        dx: Option<&mut [f32]>,
+        dw: Option<&mut [f32]>,
+        scratch: &mut [f32],
+    ) {
+        match self.algorithm {
+            Algorithm::Direct => {
+                if let Some(dw) = dw {
+                    self.weight_gradient_direct(n, x, dy, dw, scratch);
+                }
+                if let Some(dx) = dx {
+                    self.input_gradient_direct(n, dy, dx, scratch);
+                }
+            }
+            Algorithm::Winograd(tile) => self.backward_winograd(tile, n, x, dy, dx, dw, scratch),
+        }
+    }
+}
+
+// Direct summation.
+impl Conv {
+    /// Reduction runs of the forward pass: (offset, length) over taps and input channels of a
+    /// group. Without dilation the taps of a row are one contiguous run.
+    fn runs(&self, line: usize, pixel: usize, channels: usize) -> (Vec<usize>, usize) {
+        let [kh, kw] = self.shape.kernel;
+        let [dh, dw] = self.shape.dilation;
+        if dw == 1 && channels == pixel {
+            ((0..kh).map(|y| y * dh * line).collect(), kw * channels)
+        } else {
+            let taps = (0..kh * kw).map(|t| t / kw * dh * line + t % kw * dw * pixel);
+            (taps.collect(), channels)
+        }
+    }
+
+    fn prepare_direct(&mut self, weight: &[f32], gradients: bool) {
+        let s = &self.shape;
+        let taps = s.kernel[0] * s.kernel[1];
+        let (ci, co) = (s.group_inputs(), s.group_outputs());
+        let forward = gemm::packed_len(self.isa, taps * ci, co);
+        self.forward.resize(s.groups * forward, 0.0);
+        for (g, out) in self.forward.chunks_exact_mut(forward).enumerate() {
+            let value = |k: usize, j: usize| weight[s.weight_index(k / ci, k % ci, g * co + j)];
+            gemm::pack(self.isa, taps * ci, co, value, out);
+        }
+        if gradients {
+            let backward = gemm::packed_len(self.isa, taps * co, ci);
+            self.backward.resize(s.groups * backward, 0.0);
+            for (g, out) in self.backward.chunks_exact_mut(backward).enumerate() {
+                // The filter is turned by half a turn.
+                let value = |k: usize, j: usize| {
+                    weight[s.weight_index(taps - 1 - k / co, j, g * co + k % co)]
+                };
+                gemm::pack(self.isa, taps * co, ci, value, out);
+            }
+        }
+    }
+
+    fn padded_len(&self) -> usize {
+        let [h, w] = self.shape.padded();
+        h * w * self.shape.input[2]
+    }
+
+    fn back_len(&self) -> usize {
+        let [h, w] = back_size(&self.shape);
+        h * w * self.shape.output[2]
+    }
+
+    /// The images with their border of zeros: `x` itself where there is no padding.
+    fn padded<'a>(
+        &self,
+        n: usize,
+        x: &'a [f32],
+        scratch: &'a mut [f32],
+    ) -> (&'a [f32], &'a mut [f32]) {
+        let s = &self.shape;
+        if s.padding == [0; 4] {
+            return (x, scratch);
+        }
+        let (padded, rest) = scratch.split_at_mut(n * self.padded_len());
+        padded.fill(0.0);
+        let [h, w, c] = s.input;
+        let [ph, pw] = s.padded();
+        for (line, row) in x.chunks_exact(w * c).enumerate() {
+            let (image, y) = (line / h, line % h);
+            let start = ((image * ph + y + s.padding[0]) * pw + s.padding[1]) * c;
+            padded[start..start + w * c].copy_from_slice(row);
+        }
+        (padded, rest)
+    }
+
+    fn forward_direct(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
+        let s = &self.shape;
+        let (x, _) = self.padded(n, x, scratch);
+        let (ci, co) = (s.group_inputs(), s.group_outputs());
+        let c = s.input[2];
+        let (segments, inner) = self.runs(s.padded()[1] * c, c, ci);
+        let packed = self.forward.len() / s.groups;
+        let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
+        for (image, out) in images {
+            for g in 0..s.groups {
+                let bias = self.bias.as_ref().map(|b| &b[g * co..(g + 1) * co]);
+                let args = Rows {
+                    a: &image[g * ci..],
+                    rows: &self.pixels,
+                    segments: &segments,
+                    inner,
+                    b: &self.forward[g * packed..(g + 1) * packed],
+                    n: co,
+                    c: &mut out[g * co..],
+                    ldc: s.output[2],
+                    epilogue: Epilogue { bias, relu, accumulate: false },
+                };
+                gemm::rows(self.isa, args);
+            }
+        }
+    }
+
+    fn weight_gradient_direct(
+        &self,
+        n: usize,
+        x: &[f32],
+        dy: &[f32],
+        dw: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let (x, rest) = self.padded(n, x, scratch);
+        let sums = &mut rest[..s.weights()];
+        sums.fill(0.0);
+        let [oh, ow, o] = s.output;
+        let (c, [ph, pw]) = (s.input[2], s.padded());
+        let (ci, co) = (s.group_inputs(), s.group_outputs());
+        let (runs, inner) = self.runs(pw * c, c, ci);
+        let lines: Vec<(usize, usize)> = (0..n * oh)
+            .map(|l| ((l / oh * ph + l % oh * s.stride[0]) * pw * c, l * ow * o))
+            .collect();
+        for g in 0..s.groups {
+            for (r, run) in runs.iter().enumerate() {
+                let args = Cols {
+                    a: &x[run + g * ci..],
+                    b: &dy[g * co..],
+                    segments: &lines,
+                    inner: ow,
+                    step_a: s.stride[1] * c,
+                    step_b: o,
+                    rows: inner,
+                    n: co,
+                    c: &mut sums[r * inner * o + g * co..],
+                    ldc: o,
+                };
+                gemm::cols(self.isa, args);
+            }
+        }
+        self.add_ordered(sums, dw);
+    }
+
+    fn input_gradient_direct(&self, n: usize, dy: &[f32], dx: &mut [f32], scratch: &mut [f32]) {
+        let s = &self.shape;
+        let [bh, bw] = back_size(s);
+        let (ci, co) = (s.group_inputs(), s.group_outputs());
+        let [oh, ow, o] = s.output;
+        let (segments, inner) = self.runs(bw * o, o, co);
+        let packed = self.backward.len() / s.groups;
+        let spread = &mut scratch[..bh * bw * o];
+        // The first output pixel stands (K − 1)·dilation − padding from the corner.
+        let top = ((s.kernel[0] - 1) * s.dilation[0]) as isize - s.padding[0] as isize;
+        let left = ((s.kernel[1] - 1) * s.dilation[1]) as isize - s.padding[1] as isize;
+        for image in 0..n {
+            spread.fill(0.0);
+            for y in 0..oh {
+                let to_y = top + (y * s.stride[0]) as isize;
+                for x in 0..ow {
+                    let to_x = left + (x * s.stride[1]) as isize;
+                    let inside = (0..bh as isize).contains(&to_y) && (0..bw as isize).contains(&to_x);
+                    if inside {
+                        let from = ((image * oh + y) * ow + x) * o;
+                        let to = (to_y as usize * bw + to_x as usize) * o;
+                        spread[to..to + o].copy_from_slice(&dy[from..from + o]);
+                    }
+                }
+            }
+            let out = &mut dx[image * s.input_len()..(image + 1) * s.input_len()];
+            for g in 0..s.groups {
+                let args = Rows {
+                    a: &spread[g * co..],
+                    rows: &self.back_pixels,
+                    segments: &segments,
+                    inner,
+                    b: &self.backward[g * packed..(g + 1) * packed],
+                    n: ci,
+                    c: &mut out[g * ci..],
+                    ldc: s.input[2],
+                    epilogue: Epilogue { accumulate: true, ..Epilogue::default() },
+                };
+                gemm::rows(self.isa, args);
+            }
+        }
+    }
+
+    /// Adds `[taps, I, O]` sums to a gradient in ONNX's order.
+    fn add_ordered(&self, sums: &[f32], dw: &mut [f32]) {
+        let s = &self.shape;
+        let taps = s.kernel[0] * s.kernel[1];
+        let (ci, o) = (s.group_inputs(), s.output[2]);
+        for (out, dw) in dw.chunks_exact_mut(ci * taps).enumerate() {
+            for (i, dw) in dw.chunks_exact_mut(taps).enumerate() {
+                for (tap, dw) in dw.iter_mut().enumerate() {
+                    *dw += sums[(tap * ci + i) * o + out];
+                }
+            }
+        }
+    }
+}
+
+/// Height and width of the output gradient spread out by the stride and framed so that a plain
+/// convolution with the turned filter gives the input gradient.
+fn back_size(s: &ConvShape) -> [usize; 2] {
+    [
+        s.input[0] + (s.kernel[0] - 1) * s.dilation[0],
+        s.input[1] + (s.kernel[1] - 1) * s.dilation[1],
+    ]
+}
+
+// Winograd.
+impl Conv {
+    fn grid_tiles(&self, tile: Tile) -> [usize; 2] {
+        [self.shape.output[0].div_ceil(tile.m()), self.shape.output[1].div_ceil(tile.m())]
+    }
+
+    fn tiles(&self, tile: Tile, images: usize) -> usize {
+        let [y, x] = self.grid_tiles(tile);
+        images * y * x
+    }
+
+    /// Images in one pass.
+    fn pass(&self, tile: Tile) -> usize {
+        TILES_PER_PASS.div_ceil(self.tiles(tile, 1))
+    }
+
+    fn input_grid(&self, tile: Tile, images: usize) -> Grid {
+        let [tiles_y, tiles_x] = self.grid_tiles(tile);
+        let [height, width, channels] = self.shape.input;
+        let (top, left) = (-(self.shape.padding[0] as isize), -(self.shape.padding[1] as isize));
+        Grid { images, height, width, channels, tiles_y, tiles_x, step: tile.m(), top, left }
+    }
+
+    fn output_grid(&self, tile: Tile, images: usize) -> Grid {
+        let [height, width, channels] = self.shape.output;
+        Grid { height, width, channels, top: 0, left: 0, ..self.input_grid(tile, images) }
+    }
+
+    fn prepare_winograd(&mut self, tile: Tile, weight: &[f32], gradients: bool) {
+        let s = &self.shape;
+        let (c, o, taps) = (s.input[2], s.output[2], tile.r() * tile.r());
+        let area = tile.n() * tile.n();
+        self.ordered.resize((taps + area) * c * o, 0.0);
+        let (g, u) = self.ordered.split_at_mut(taps * c * o);
+        for (out, filters) in weight.chunks_exact(c * taps).enumerate() {
+            for (i, filter) in filters.chunks_exact(taps).enumerate() {
+                for (tap, w) in filter.iter().enumerate() {
+                    g[(tap * c + i) * o + out] = *w;
+                }
+            }
+        }
+        wino::filter_transform(self.isa, tile, g, u);
+        let packed = gemm::packed_len(self.isa, c, o);
+        self.forward.resize(area * packed, 0.0);
+        for (out, u) in self.forward.chunks_exact_mut(packed).zip(u.chunks_exact(c * o)) {
+            gemm::pack(self.isa, c, o, |k, j| u[k * o + j], out);
+        }
+        if gradients {
+            let packed = gemm::packed_len(self.isa, o, c);
+            self.backward.resize(area * packed, 0.0);
+            for (out, u) in self.backward.chunks_exact_mut(packed).zip(u.chunks_exact(c * o)) {
+                gemm::pack(self.isa, o, c, |k, j| u[j * o + k], out);
+            }
+        }
+    }
+
+    /// One product per tile element: `C[e] = A[e] B[e]` with `tiles` rows.
+    fn products(&self, area: usize, tiles: usize, a: &[f32], b: &[f32], c: &mut [f32], k: usize, n: usize) {
+        let packed = gemm::packed_len(self.isa, k, n);
+        let mut offsets = [0; 256];
+        for e in 0..area {
+            for first in (0..tiles).step_by(offsets.len()) {
+                let count = (tiles - first).min(offsets.len());
+                for (i, offset) in offsets[..count].iter_mut().enumerate() {
+                    *offset = i * k;
+                }
+                let args = Rows {
+                    a: &a[(e * tiles + first) * k..(e + 1) * tiles * k],
+                    rows: &offsets[..count],
+                    segments: &[0],
+                    inner: k,
+                    b: &b[e * packed..(e + 1) * packed],
+                    n,
+                    c: &mut c[(e * tiles + first) * n..(e + 1) * tiles * n],
+                    ldc: n,
+                    epilogue: Epilogue::default(),
+                };
+                gemm::rows(self.isa, args);
+            }
+        }
+    }
+
+    fn forward_winograd(
+        &self,
+        tile: Tile,
+        n: usize,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let (area, c, o) = (tile.n() * tile.n(), s.input[2], s.output[2]);
+        let pass = self.pass(tile);
+        for first in (0..n).step_by(pass) {
+            let images = pass.min(n - first);
+            let tiles = self.tiles(tile, images);
+            let (v, rest) = scratch.split_at_mut(area * tiles * c);
+            let m = &mut rest[..area * tiles * o];
+            let x = &x[first * s.input_len()..(first + images) * s.input_len()];
+            wino::input_transform(self.isa, tile, self.input_grid(tile, images), x, v);
+            self.products(area, tiles, v, &self.forward, m, c, o);
+            let y = &mut y[first * s.output_len()..(first + images) * s.output_len()];
+            let grid = self.output_grid(tile, images);
+            wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), relu);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn backward_winograd(
+        &self,
+        tile: Tile,
+        n: usize,
+        x: &[f32],
+        dy: &[f32],
+        mut dx: Option<&mut [f32]>,
+        dw: Option<&mut [f32]>,
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let (area, c, o) = (tile.n() * tile.n(), s.input[2], s.output[2]);
+        let pass = self.pass(tile);
+        let (du, scratch) = scratch.split_at_mut(area * c * o);
+        let (dg, scratch) = scratch.split_at_mut(s.weights());
+        du.fill(0.0);
+        for first in (0..n).step_by(pass) {
+            let images = pass.min(n - first);
+            let tiles = self.tiles(tile, images);
+            let (v, rest) = scratch.split_at_mut(area * tiles * c);
+            let dm = &mut rest[..area * tiles * o];
+            let dy = &dy[first * s.output_len()..(first + images) * s.output_len()];
+            let inputs = first * s.input_len()..(first + images) * s.input_len();
+            wino::output_adjoint(self.isa, tile, self.output_grid(tile, images), dy, dm);
+            let grid = self.input_grid(tile, images);
+            if dw.is_some() {
+                wino::input_transform(self.isa, tile, grid, &x[inputs.clone()], v);
+                self.outer_products(area, tiles, v, dm, du);
+            }
+            if let Some(dx) = dx.as_deref_mut() {
+                self.products(area, tiles, dm, &self.backward, v, o, c);
+                wino::input_adjoint(self.isa, tile, grid, v, &mut dx[inputs]);
+            }
+        }
+        if let Some(dw) = dw {
+            dg.fill(0.0);
+            wino::filter_adjoint(self.isa, tile, du, dg);
+            self.add_ordered(dg, dw);
+        }
+    }
+
+    /// `dU[e] += V[e]ᵀ dM[e]`.
+    fn outer_products(&self, area: usize, tiles: usize, v: &[f32], dm: &[f32], du: &mut [f32]) {
+        let (c, o) = (self.shape.input[2], self.shape.output[2]);
+        for e in 0..area {
+            let args = Cols {
+                a: &v[e * tiles * c..(e + 1) * tiles * c],
+                b: &dm[e * tiles * o..(e + 1) * tiles * o],
+                segments: &[(0, 0)],
+                inner: tiles,
+                step_a: c,
+                step_b: o,
+                rows: c,
+                n: o,
+                c: &mut du[e * c * o..(e + 1) * c * o],
+                ldc: o,
+            };
+            gemm::cols(self.isa, args);
+        }
+    }
+}
+
+/// Adds the column sums of `[rows, bias.len()]` to `bias`.
+pub(crate) fn add_bias_gradient(dy: &[f32], db: &mut [f32]) {
+    for row in dy.chunks_exact(db.len()) {
+        for (db, dy) in db.iter_mut().zip(row) {
+            *db += dy;
+        }
+    }
+}
