@@ -60,6 +60,7 @@ struct Graph {
     nodes: Vec<Node>,
     shapes: Vec<Vec<usize>>,
     outputs: Vec<NodeId>,
+    output: NodeId,
 }
 
 impl Network {
@@ -83,8 +84,9 @@ impl Network {
         check_params(&nodes, &params).map_err(graph_error)?;
         check_outputs(&nodes, &outputs).map_err(graph_error)?;
         let shapes = infer_all(&nodes, &params)?;
+        let output = main_output(&nodes, &shapes, &outputs);
         let network = Self {
-            graph: Arc::new(Graph { name: name.clone(), nodes, shapes, outputs }),
+            graph: Arc::new(Graph { name: name.clone(), nodes, shapes, outputs, output }),
             params: params.into(),
             metadata: Arc::new(metadata),
             hash: Arc::default(),
@@ -168,10 +170,7 @@ impl Network {
     /// The main output: the softmax over another output where there is one, else the first output.
     #[must_use]
     pub fn output(&self) -> NodeId {
-        let outputs = self.outputs();
-        let over_another =
-            |id: &&NodeId| self.softmax_input(**id).is_some_and(|logits| outputs.contains(&logits));
-        *outputs.iter().find(over_another).unwrap_or(&outputs[0])
+        self.graph.output
     }
 
     /// The input of the final softmax or log-softmax, where the network ends in one (perhaps with a
@@ -181,7 +180,7 @@ impl Network {
         let output = self.output();
         let mut id = output;
         loop {
-            if let Some(logits) = self.softmax_input(id) {
+            if let Some(logits) = softmax_input(self.node(id), self.shape(id)) {
                 return logits;
             }
             match self.node(id).op {
@@ -246,14 +245,6 @@ impl Network {
         self.metadata
             .check(self.shape(self.input()), self.classes())
             .map_err(|problem| Error::Graph { network: self.graph.name.clone(), problem })
-    }
-
-    /// Input of a node that is a softmax over the whole of a sample.
-    fn softmax_input(&self, id: NodeId) -> Option<NodeId> {
-        let node = self.node(id);
-        let softmax = matches!(node.op, Op::Softmax | Op::LogSoftmax);
-        let whole = self.shape(id)[1..].iter().all(|&size| size == 1);
-        (softmax && whole).then(|| node.inputs[0])
     }
 }
 
@@ -362,6 +353,22 @@ fn infer_all(nodes: &[Node], params: &[Param]) -> Result<Vec<Vec<usize>>> {
         shapes.push(shape);
     }
     Ok(shapes)
+}
+
+/// The softmax over another output where there is one, else the first output.
+fn main_output(nodes: &[Node], shapes: &[Vec<usize>], outputs: &[NodeId]) -> NodeId {
+    let listed: HashSet<NodeId> = outputs.iter().copied().collect();
+    let over_another = |id: &&NodeId| {
+        softmax_input(&nodes[id.0], &shapes[id.0]).is_some_and(|logits| listed.contains(&logits))
+    };
+    *outputs.iter().find(over_another).unwrap_or(&outputs[0])
+}
+
+/// Input of a node that is a softmax over the whole of a sample.
+fn softmax_input(node: &Node, shape: &[usize]) -> Option<NodeId> {
+    let softmax = matches!(node.op, Op::Softmax | Op::LogSoftmax);
+    let whole = shape[1..].iter().all(|&size| size == 1);
+    (softmax && whole).then(|| node.inputs[0])
 }
 
 /// The names that a mistyped one may have meant: at most three, best first.

@@ -32,7 +32,9 @@ mod metadata;
 mod op;
 mod ops;
 pub mod presets;
+mod receptive_field;
 mod shape;
+mod summary;
 
 pub use builder::{AUTO, ConvSpec, DenseSpec, NetworkBuilder, Padding, Pair, PoolSpec};
 pub use error::{Error, Result};
@@ -40,4 +42,6 @@ pub use graph::{Network, Node, NodeId, Param, ParamId};
 pub use init::Init;
 pub use metadata::{Layout, Metadata, Preprocessing, TrainingRecord};
 pub use op::{Conv, Op, Pool};
+pub use receptive_field::ReceptiveField;
 pub use shape::{MAX_AXES, MAX_ELEMENTS};
+pub use summary::{LayerSummary, Summary, summary};

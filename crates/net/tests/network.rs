@@ -181,18 +181,18 @@ fn the_builder_names_every_layer_that_does_not_fit_and_blames_no_other() {
 
 #[test]
 fn absurd_sizes_are_errors_and_not_allocations() {
-    let huge = usize::MAX;
-    let builders: [&dyn Fn(&mut NetworkBuilder); 10] = [
-        &|b| drop(b.conv("x", ConvSpec::new(huge, 1)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1 << 40, 3)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1, huge)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1, 0)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(0, 1)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1, 3).dilation(huge)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1, 3).stride(0)).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1, 3).padding([huge; 4])).last()),
-        &|b| drop(b.conv("x", ConvSpec::new(1, 3).padding([1 << 30; 4])).last()),
-        &|b| drop(b.max_pool("x", huge).last()),
+    const HUGE: usize = usize::MAX;
+    let builders: [fn(&mut NetworkBuilder) -> &mut NetworkBuilder; 10] = [
+        |b| b.conv("x", ConvSpec::new(HUGE, 1)),
+        |b| b.conv("x", ConvSpec::new(1 << 40, 3)),
+        |b| b.conv("x", ConvSpec::new(1, HUGE)),
+        |b| b.conv("x", ConvSpec::new(1, 0)),
+        |b| b.conv("x", ConvSpec::new(0, 1)),
+        |b| b.conv("x", ConvSpec::new(1, 3).dilation(HUGE)),
+        |b| b.conv("x", ConvSpec::new(1, 3).stride(0)),
+        |b| b.conv("x", ConvSpec::new(1, 3).padding([HUGE; 4])),
+        |b| b.conv("x", ConvSpec::new(1, 3).padding([1 << 30; 4])),
+        |b| b.max_pool("x", HUGE),
     ];
     for build in builders {
         let mut b = NetworkBuilder::new("absurd");
@@ -202,7 +202,7 @@ fn absurd_sizes_are_errors_and_not_allocations() {
         assert!(error.contains("\"x\""), "{error}");
     }
     let error =
-        NetworkBuilder::new("n").input("image", &[huge, huge, 2]).build(0).unwrap_err().to_string();
+        NetworkBuilder::new("n").input("image", &[HUGE, HUGE, 2]).build(0).unwrap_err().to_string();
     assert!(error.contains("\"image\" (Input)"), "{error}");
 }
 

@@ -1,6 +1,6 @@
 //! Convolution.
 
-use super::check_bias;
+use super::{check_bias, count};
 use crate::Conv;
 use crate::shape::{Inferred, image, window};
 
@@ -35,4 +35,9 @@ pub(crate) fn output_shape(conv: &Conv, input: &[usize], params: &[&[usize]]) ->
         window("height", height, kernel_height, dilate_y, down, [top, bottom])?,
         window("width", width, kernel_width, dilate_x, across, [left, right])?,
     ])
+}
+
+/// Every output number takes one multiply-add for each tap of its filter.
+pub(crate) fn multiply_adds(output: &[usize], weight: &[usize]) -> u64 {
+    count(output).saturating_mul(count(&weight[1..]))
 }

@@ -7,6 +7,24 @@ pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod reshape;
 
+use crate::Op;
+
+/// Multiply-adds of one sample: what convolutions, dense layers and the scaling of batch
+/// normalisation take. Comparisons, sums and exponentials are not counted.
+pub(crate) fn multiply_adds(op: &Op, output: &[usize], params: &[&[usize]]) -> u64 {
+    match op {
+        Op::Conv(_) => conv::multiply_adds(output, params[0]),
+        Op::Dense => count(params[0]),
+        Op::BatchNorm { .. } => count(output),
+        _ => 0,
+    }
+}
+
+/// Number of elements of a shape that has been checked, so it fits.
+fn count(shape: &[usize]) -> u64 {
+    shape.iter().map(|&size| size as u64).product()
+}
+
 /// The optional bias at the end of a node's parameters must be one number an output.
 fn check_bias(params: &[&[usize]], outputs: usize) -> Result<(), String> {
     match params.get(1) {
