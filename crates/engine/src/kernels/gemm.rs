@@ -91,7 +91,8 @@ pub(crate) fn rows(isa: Isa, args: Rows<'_>) {
     if args.rows.is_empty() || args.n == 0 {
         return;
     }
-    let last = args.rows.iter().max().unwrap() + args.segments.iter().max().map_or(0, |s| s + args.inner);
+    let last =
+        args.rows.iter().max().unwrap() + args.segments.iter().max().map_or(0, |s| s + args.inner);
     assert!(last <= args.a.len(), "rows of A end at {last} of {}", args.a.len());
     assert_eq!(args.b.len(), packed_len(isa, args.segments.len() * args.inner, args.n));
     assert!((args.rows.len() - 1) * args.ldc + args.n <= args.c.len(), "C is too short");
@@ -332,5 +333,33 @@ unsafe fn cols_tile<V: Vector, const H: usize>(
         let c = c.add(first * args.ldc + col);
         let epilogue = Epilogue { accumulate: true, ..Epilogue::default() };
         finish::<V, H>(acc, c, args.ldc, args.n - col, col, epilogue);
+    }
+}
+
+/// `C = A B` for a plain row-major `A` of `m` rows of length `k`; `b` packed, `c` dense.
+pub(crate) fn matmul(
+    isa: Isa,
+    [m, k, n]: [usize; 3],
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    epilogue: Epilogue<'_>,
+) {
+    const BLOCK: usize = 64;
+    let offsets: [usize; BLOCK] = std::array::from_fn(|i| i * k);
+    for first in (0..m).step_by(BLOCK) {
+        let count = BLOCK.min(m - first);
+        let args = Rows {
+            a: &a[first * k..(first + count) * k],
+            rows: &offsets[..count],
+            segments: &[0],
+            inner: k,
+            b,
+            n,
+            c: &mut c[first * n..(first + count) * n],
+            ldc: n,
+            epilogue,
+        };
+        rows(isa, args);
     }
 }

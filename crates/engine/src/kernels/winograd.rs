@@ -126,10 +126,7 @@ unsafe fn b8<V: Vector>(v: Line<V>) -> Line<V> {
             d3.mul_add(k(2.0), d2.mul_add(k(0.5), d1.sub(v[7]))),
             v[0].mul_add(k(5.25), s3.mul_add(k(4.0), s2.mul_add(k(0.25), s1))),
             v[7].mul_add(k(5.25), d1.mul_add(k(-4.25), d2.add(d3).mul(k(-2.5)))),
-            v[0].mul_add(
-                k(-5.25),
-                s1.mul_add(k(-4.25), s2.mul_add(k(-1.25), s3.mul(k(-5.0)))),
-            ),
+            v[0].mul_add(k(-5.25), s1.mul_add(k(-4.25), s2.mul_add(k(-1.25), s3.mul(k(-5.0))))),
             v[7].mul_add(k(-5.25), d3.mul_add(k(0.5), d2.mul_add(k(2.0), d1))),
             v[0].add(s1).add(s2.add(s3)),
             v[7],
@@ -228,9 +225,7 @@ impl Maps for F6x3 {
         // SAFETY: arithmetic inside `dispatch`.
         unsafe {
             let even = |p2: f32| mix([y[0], y[2], y[4]], p2, p2 * p2);
-            let odd = |p: f32| {
-                mix([y[1], y[3], y[5]], p * p, p * p * p * p).mul(V::splat(p))
-            };
+            let odd = |p: f32| mix([y[1], y[3], y[5]], p * p, p * p * p * p).mul(V::splat(p));
             let (e1, o1) = (even(1.0), odd(1.0));
             let (e2, o2) = (even(4.0), odd(2.0));
             let (e3, o3) = (even(0.25), odd(0.5));
@@ -471,10 +466,7 @@ impl Grid {
     /// Whether a square of `size` at (y, x) lies wholly inside.
     #[inline(always)]
     fn holds(&self, y: isize, x: isize, size: usize) -> bool {
-        y >= 0
-            && x >= 0
-            && y as usize + size <= self.height
-            && x as usize + size <= self.width
+        y >= 0 && x >= 0 && y as usize + size <= self.height && x as usize + size <= self.width
     }
 
     /// Offset of channel 0 of a pixel inside the image.

@@ -109,8 +109,37 @@ pub(crate) struct Conv {
     pixels: Vec<usize>,
     /// Offsets of the pixels of the input gradient in the padded output gradient.
     back_pixels: Vec<usize>,
+    /// Reduction runs over the padded input, and over the framed output gradient.
+    runs: Runs,
+    back_runs: Runs,
+    /// Where the lines of one image start in the padded input and in the output.
+    lines: Vec<(usize, usize)>,
     /// Working copy in the engine's order, kept to save allocations.
     ordered: Vec<f32>,
+}
+
+/// Contiguous stretches of a reduction over taps and channels: offsets and their common length.
+#[derive(Clone, Debug)]
+struct Runs {
+    offsets: Vec<usize>,
+    len: usize,
+}
+
+impl Runs {
+    /// Over the taps of a filter and `channels` of each pixel; `line` and `pixel` are the
+    /// distances between lines and between pixels. Without dilation or groups the taps of a row
+    /// are one stretch.
+    fn new(shape: &ConvShape, line: usize, pixel: usize, channels: usize) -> Runs {
+        let [kh, kw] = shape.kernel;
+        let [dh, dw] = shape.dilation;
+        if dw == 1 && channels == pixel {
+            let offsets = (0..kh).map(|y| y * dh * line).collect();
+            Runs { offsets, len: kw * channels }
+        } else {
+            let taps = (0..kh * kw).map(|t| t / kw * dh * line + t % kw * dw * pixel);
+            Runs { offsets: taps.collect(), len: channels }
+        }
+    }
 }
 
 impl Conv {
@@ -124,6 +153,9 @@ impl Conv {
         let back_width = back_size(&shape)[1];
         let back_pixels = (0..h * w).map(|p| (p / w * back_width + p % w) * o).collect();
         let bias = has_bias.then(|| vec![0.0; o]);
+        let runs = Runs::new(&shape, pw * c, c, shape.group_inputs());
+        let back_runs = Runs::new(&shape, back_width * o, o, shape.group_outputs());
+        let lines = (0..oh).map(|y| (y * shape.stride[0] * pw * c, y * ow * o)).collect();
         Conv {
             isa,
             shape,
@@ -133,6 +165,9 @@ impl Conv {
             bias,
             pixels,
             back_pixels,
+            runs,
+            back_runs,
+            lines,
             ordered: Vec::new(),
         }
     }
@@ -169,7 +204,14 @@ impl Conv {
     }
 
     /// `y = conv(x) + bias`, through a ReLU on request.
-    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
+    pub(crate) fn forward(
+        &self,
+        n: usize,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
         assert_eq!(x.len(), n * self.shape.input_len());
         assert_eq!(y.len(), n * self.shape.output_len());
         match self.algorithm {
@@ -204,19 +246,6 @@ impl Conv {
 
 // Direct summation.
 impl Conv {
-    /// Reduction runs of the forward pass: (offset, length) over taps and input channels of a
-    /// group. Without dilation the taps of a row are one contiguous run.
-    fn runs(&self, line: usize, pixel: usize, channels: usize) -> (Vec<usize>, usize) {
-        let [kh, kw] = self.shape.kernel;
-        let [dh, dw] = self.shape.dilation;
-        if dw == 1 && channels == pixel {
-            ((0..kh).map(|y| y * dh * line).collect(), kw * channels)
-        } else {
-            let taps = (0..kh * kw).map(|t| t / kw * dh * line + t % kw * dw * pixel);
-            (taps.collect(), channels)
-        }
-    }
-
     fn prepare_direct(&mut self, weight: &[f32], gradients: bool) {
         let s = &self.shape;
         let taps = s.kernel[0] * s.kernel[1];
@@ -277,8 +306,6 @@ impl Conv {
         let s = &self.shape;
         let (x, _) = self.padded(n, x, scratch);
         let (ci, co) = (s.group_inputs(), s.group_outputs());
-        let c = s.input[2];
-        let (segments, inner) = self.runs(s.padded()[1] * c, c, ci);
         let packed = self.forward.len() / s.groups;
         let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
         for (image, out) in images {
@@ -287,8 +314,8 @@ impl Conv {
                 let args = Rows {
                     a: &image[g * ci..],
                     rows: &self.pixels,
-                    segments: &segments,
-                    inner,
+                    segments: &self.runs.offsets,
+                    inner: self.runs.len,
                     b: &self.forward[g * packed..(g + 1) * packed],
                     n: co,
                     c: &mut out[g * co..],
@@ -312,28 +339,27 @@ impl Conv {
         let (x, rest) = self.padded(n, x, scratch);
         let sums = &mut rest[..s.weights()];
         sums.fill(0.0);
-        let [oh, ow, o] = s.output;
-        let (c, [ph, pw]) = (s.input[2], s.padded());
+        let ([_, ow, o], c) = (s.output, s.input[2]);
         let (ci, co) = (s.group_inputs(), s.group_outputs());
-        let (runs, inner) = self.runs(pw * c, c, ci);
-        let lines: Vec<(usize, usize)> = (0..n * oh)
-            .map(|l| ((l / oh * ph + l % oh * s.stride[0]) * pw * c, l * ow * o))
-            .collect();
-        for g in 0..s.groups {
-            for (r, run) in runs.iter().enumerate() {
-                let args = Cols {
-                    a: &x[run + g * ci..],
-                    b: &dy[g * co..],
-                    segments: &lines,
-                    inner: ow,
-                    step_a: s.stride[1] * c,
-                    step_b: o,
-                    rows: inner,
-                    n: co,
-                    c: &mut sums[r * inner * o + g * co..],
-                    ldc: o,
-                };
-                gemm::cols(self.isa, args);
+        let images = x.chunks_exact(self.padded_len()).zip(dy.chunks_exact(s.output_len()));
+        // An image at a time stays in cache over all runs.
+        for (x, dy) in images.take(n) {
+            for g in 0..s.groups {
+                for (r, run) in self.runs.offsets.iter().enumerate() {
+                    let args = Cols {
+                        a: &x[run + g * ci..],
+                        b: &dy[g * co..],
+                        segments: &self.lines,
+                        inner: ow,
+                        step_a: s.stride[1] * c,
+                        step_b: o,
+                        rows: self.runs.len,
+                        n: co,
+                        c: &mut sums[r * self.runs.len * o + g * co..],
+                        ldc: o,
+                    };
+                    gemm::cols(self.isa, args);
+                }
             }
         }
         self.add_ordered(sums, dw);
@@ -344,7 +370,6 @@ impl Conv {
         let [bh, bw] = back_size(s);
         let (ci, co) = (s.group_inputs(), s.group_outputs());
         let [oh, ow, o] = s.output;
-        let (segments, inner) = self.runs(bw * o, o, co);
         let packed = self.backward.len() / s.groups;
         let spread = &mut scratch[..bh * bw * o];
         // The first output pixel stands (K − 1)·dilation − padding from the corner.
@@ -356,7 +381,8 @@ impl Conv {
                 let to_y = top + (y * s.stride[0]) as isize;
                 for x in 0..ow {
                     let to_x = left + (x * s.stride[1]) as isize;
-                    let inside = (0..bh as isize).contains(&to_y) && (0..bw as isize).contains(&to_x);
+                    let inside =
+                        (0..bh as isize).contains(&to_y) && (0..bw as isize).contains(&to_x);
                     if inside {
                         let from = ((image * oh + y) * ow + x) * o;
                         let to = (to_y as usize * bw + to_x as usize) * o;
@@ -369,8 +395,8 @@ impl Conv {
                 let args = Rows {
                     a: &spread[g * co..],
                     rows: &self.back_pixels,
-                    segments: &segments,
-                    inner,
+                    segments: &self.back_runs.offsets,
+                    inner: self.back_runs.len,
                     b: &self.backward[g * packed..(g + 1) * packed],
                     n: ci,
                     c: &mut out[g * ci..],
@@ -400,10 +426,7 @@ impl Conv {
 /// Height and width of the output gradient spread out by the stride and framed so that a plain
 /// convolution with the turned filter gives the input gradient.
 fn back_size(s: &ConvShape) -> [usize; 2] {
-    [
-        s.input[0] + (s.kernel[0] - 1) * s.dilation[0],
-        s.input[1] + (s.kernel[1] - 1) * s.dilation[1],
-    ]
+    [s.input[0] + (s.kernel[0] - 1) * s.dilation[0], s.input[1] + (s.kernel[1] - 1) * s.dilation[1]]
 }
 
 // Winograd.
@@ -463,28 +486,22 @@ impl Conv {
     }
 
     /// One product per tile element: `C[e] = A[e] B[e]` with `tiles` rows.
-    fn products(&self, area: usize, tiles: usize, a: &[f32], b: &[f32], c: &mut [f32], k: usize, n: usize) {
+    #[allow(clippy::too_many_arguments)]
+    fn products(
+        &self,
+        area: usize,
+        tiles: usize,
+        a: &[f32],
+        b: &[f32],
+        c: &mut [f32],
+        k: usize,
+        n: usize,
+    ) {
         let packed = gemm::packed_len(self.isa, k, n);
-        let mut offsets = [0; 256];
         for e in 0..area {
-            for first in (0..tiles).step_by(offsets.len()) {
-                let count = (tiles - first).min(offsets.len());
-                for (i, offset) in offsets[..count].iter_mut().enumerate() {
-                    *offset = i * k;
-                }
-                let args = Rows {
-                    a: &a[(e * tiles + first) * k..(e + 1) * tiles * k],
-                    rows: &offsets[..count],
-                    segments: &[0],
-                    inner: k,
-                    b: &b[e * packed..(e + 1) * packed],
-                    n,
-                    c: &mut c[(e * tiles + first) * n..(e + 1) * tiles * n],
-                    ldc: n,
-                    epilogue: Epilogue::default(),
-                };
-                gemm::rows(self.isa, args);
-            }
+            let (a, b) = (&a[e * tiles * k..], &b[e * packed..(e + 1) * packed]);
+            let c = &mut c[e * tiles * n..(e + 1) * tiles * n];
+            gemm::matmul(self.isa, [tiles, k, n], &a[..tiles * k], b, c, Epilogue::default());
         }
     }
 
@@ -573,15 +590,6 @@ impl Conv {
                 ldc: o,
             };
             gemm::cols(self.isa, args);
-        }
-    }
-}
-
-/// Adds the column sums of `[rows, bias.len()]` to `bias`.
-pub(crate) fn add_bias_gradient(dy: &[f32], db: &mut [f32]) {
-    for row in dy.chunks_exact(db.len()) {
-        for (db, dy) in db.iter_mut().zip(row) {
-            *db += dy;
         }
     }
 }

@@ -1,2 +1,376 @@
 //! Layers on raw buffers: sizes, weights made ready for the machine, forward and backward.
+//!
+//! Inside the engine every activation is `[images, pixels, channels]`, channels innermost, where
+//! channels are the first axis of the sample's shape; a vector of features is one pixel. One file
+//! a family; [`Layer`] is the list of them. Gradients are added to what their buffers hold.
+
 pub(crate) mod conv;
+pub(crate) mod dense;
+pub(crate) mod norm;
+pub(crate) mod pointwise;
+pub(crate) mod pool;
+
+use crate::kernels::Isa;
+use cutaway_net::{Network, Node, NodeId, Op};
+
+/// A node of the network made ready for a machine.
+#[derive(Clone)]
+pub(crate) enum Layer {
+    Input,
+    Conv(Box<conv::Conv>),
+    Dense(Box<dense::Dense>),
+    Pool(pool::Pool),
+    GlobalAverage {
+        pixels: usize,
+        channels: usize,
+    },
+    Relu,
+    Softmax {
+        channels: usize,
+    },
+    LogSoftmax {
+        channels: usize,
+    },
+    /// The same row-major numbers under another shape; `[pixels, channels]` before and after.
+    Reorder {
+        from: [usize; 2],
+        to: [usize; 2],
+    },
+    Add,
+    /// Channels of each input.
+    Concat {
+        channels: Vec<usize>,
+    },
+    BatchNorm(Box<norm::BatchNorm>),
+    /// `key` tells the network's dropout layers apart.
+    Dropout {
+        rate: f32,
+        key: usize,
+    },
+}
+
+/// What one run of the layers needs to know beside the buffers.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    /// Images in the buffers.
+    pub(crate) n: usize,
+    /// Place of the first one in the batch.
+    pub(crate) first: usize,
+    /// Dropout is active and batch normalisation uses the batch's statistics.
+    pub(crate) training: bool,
+    /// Of dropout.
+    pub(crate) seed: u64,
+}
+
+/// `[pixels, channels]` of a sample's shape.
+pub(crate) fn pixels_channels(shape: &[usize]) -> [usize; 2] {
+    let channels = shape.first().copied().unwrap_or(1);
+    [shape.iter().skip(1).product(), channels]
+}
+
+/// `[height, width, channels]` of an image's shape.
+fn image(shape: &[usize]) -> [usize; 3] {
+    [shape[1], shape[2], shape[0]]
+}
+
+impl Layer {
+    /// The layer of a node, without weights.
+    pub(crate) fn new(isa: Isa, network: &Network, id: NodeId) -> Layer {
+        let node = network.node(id);
+        let shape = network.shape(id);
+        let input = |i: usize| network.shape(node.inputs[i]);
+        match &node.op {
+            Op::Input { .. } => Layer::Input,
+            Op::Conv(attributes) => Layer::conv(isa, network, node, shape, *attributes),
+            Op::MaxPool(p) => Layer::pool(isa, pool::Reduce::Max, input(0), shape, *p),
+            Op::AvgPool(p) => Layer::pool(isa, pool::Reduce::Mean, input(0), shape, *p),
+            Op::GlobalAvgPool => {
+                let [pixels, channels] = pixels_channels(input(0));
+                Layer::GlobalAverage { pixels, channels }
+            }
+            Op::Dense => {
+                let (inputs, bias) = (input(0)[0], node.params.len() > 1);
+                Layer::Dense(Box::new(dense::Dense::new(isa, inputs, shape[0], bias)))
+            }
+            Op::Relu => Layer::Relu,
+            Op::Softmax => Layer::Softmax { channels: shape[0] },
+            Op::LogSoftmax => Layer::LogSoftmax { channels: shape[0] },
+            Op::Flatten | Op::Reshape { .. } => {
+                Layer::Reorder { from: pixels_channels(input(0)), to: pixels_channels(shape) }
+            }
+            Op::Add => Layer::Add,
+            Op::Concat => {
+                Layer::Concat { channels: (0..node.inputs.len()).map(|i| input(i)[0]).collect() }
+            }
+            Op::BatchNorm { epsilon, momentum } => {
+                Layer::BatchNorm(Box::new(norm::BatchNorm::new(shape[0], *epsilon, *momentum)))
+            }
+            Op::Dropout { rate } => Layer::Dropout { rate: *rate, key: id.0 },
+        }
+    }
+
+    fn conv(
+        isa: Isa,
+        network: &Network,
+        node: &Node,
+        output: &[usize],
+        attributes: cutaway_net::Conv,
+    ) -> Layer {
+        let weight = &network.param(node.params[0]).shape;
+        let shape = conv::ConvShape {
+            input: image(network.shape(node.inputs[0])),
+            output: image(output),
+            kernel: [weight[2], weight[3]],
+            stride: attributes.stride,
+            padding: attributes.padding,
+            dilation: attributes.dilation,
+            groups: attributes.groups,
+        };
+        let algorithm = conv::Algorithm::choose(isa, &shape);
+        Layer::Conv(Box::new(conv::Conv::new(isa, shape, algorithm, node.params.len() > 1)))
+    }
+
+    fn pool(
+        isa: Isa,
+        reduce: pool::Reduce,
+        input: &[usize],
+        output: &[usize],
+        p: cutaway_net::Pool,
+    ) -> Layer {
+        let (input, output) = (image(input), image(output));
+        let (kernel, stride, padding) = (p.kernel, p.stride, p.padding);
+        Layer::Pool(pool::Pool { isa, reduce, input, output, kernel, stride, padding })
+    }
+
+    /// Takes the values of the node's parameters; `gradients` also makes ready what the backward
+    /// pass needs.
+    pub(crate) fn prepare(&mut self, params: &[&[f32]], gradients: bool) {
+        match self {
+            Layer::Conv(conv) => conv.prepare(params[0], params.get(1).copied(), gradients),
+            Layer::Dense(dense) => dense.prepare(params[0], params.get(1).copied(), gradients),
+            Layer::BatchNorm(norm) => norm.prepare(params[0], params[1], params[2], params[3]),
+            _ => assert!(params.is_empty()),
+        }
+    }
+
+    /// Whether the layer can write through a ReLU at no cost.
+    pub(crate) fn fuses_relu(&self) -> bool {
+        matches!(self, Layer::Conv(_) | Layer::Dense(_))
+    }
+
+    /// Whether the layer hands its input on unchanged, in a run of this kind.
+    pub(crate) fn is_identity(&self, training: bool) -> bool {
+        match self {
+            Layer::Dropout { .. } => !training,
+            Layer::Reorder { from, to } => from == to || (from.contains(&1) && to.contains(&1)),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn scratch_len(&self, images: usize, gradients: bool) -> usize {
+        match self {
+            Layer::Conv(conv) => conv.scratch_len(images, gradients),
+            _ => 0,
+        }
+    }
+}
+
+/// The buffers that a step reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) buffers: &'a [Vec<f32>],
+    pub(crate) ids: &'a [usize],
+    /// Numbers per image of each buffer.
+    pub(crate) lens: &'a [usize],
+    pub(crate) n: usize,
+}
+
+impl<'a> Inputs<'a> {
+    fn get(&self, i: usize) -> &'a [f32] {
+        let id = self.ids[i];
+        &self.buffers[id][..self.n * self.lens[id]]
+    }
+}
+
+/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`].
+pub(crate) fn forward(
+    layer: &Layer,
+    isa: Isa,
+    run: Run,
+    x: Inputs<'_>,
+    y: &mut [f32],
+    relu: bool,
+    scratch: &mut [f32],
+) {
+    match layer {
+        Layer::Input => {}
+        Layer::Conv(conv) => conv.forward(run.n, x.get(0), y, relu, scratch),
+        Layer::Dense(dense) => dense.forward(run.n, x.get(0), y, relu),
+        Layer::Pool(pool) => pool.forward(run.n, x.get(0), y),
+        Layer::GlobalAverage { pixels, channels } => {
+            pointwise::mean_pixels(*pixels, *channels, x.get(0), y);
+        }
+        Layer::Relu => pointwise::relu(isa, x.get(0), y),
+        Layer::Softmax { channels } => pointwise::softmax(*channels, x.get(0), y),
+        Layer::LogSoftmax { channels } => pointwise::log_softmax(*channels, x.get(0), y),
+        Layer::Reorder { from, to } => pointwise::reorder(*from, *to, x.get(0), y, false),
+        Layer::Add => {
+            y.copy_from_slice(x.get(0));
+            for i in 1..x.ids.len() {
+                pointwise::add(isa, x.get(i), y);
+            }
+        }
+        Layer::Concat { channels } => {
+            for (i, (first, _)) in spans(channels).enumerate() {
+                let (from, total) = (x.get(i), channels.iter().sum::<usize>());
+                for (x, y) in from.chunks_exact(channels[i]).zip(y.chunks_exact_mut(total)) {
+                    y[first..first + channels[i]].copy_from_slice(x);
+                }
+            }
+        }
+        Layer::BatchNorm(norm) => norm.forward(x.get(0), y),
+        Layer::Dropout { rate, key } => {
+            let x = x.get(0);
+            if !run.training {
+                return y.copy_from_slice(x);
+            }
+            each_dropout(run, x.len(), *key, *rate, |i, factor| y[i] = x[i] * factor);
+        }
+    }
+}
+
+/// Calls `f(position, factor)` for each number of a dropout layer's buffer.
+fn each_dropout(run: Run, len: usize, key: usize, rate: f32, mut f: impl FnMut(usize, f32)) {
+    let per_image = len / run.n;
+    for i in 0..len {
+        let (sample, index) = (run.first + i / per_image, i % per_image);
+        f(i, pointwise::dropout_factor(run.seed, key, sample, index, rate));
+    }
+}
+
+/// First channel and count of each input of a concatenation.
+fn spans(channels: &[usize]) -> impl Iterator<Item = (usize, usize)> + '_ {
+    channels.iter().scan(0, |first, &count| {
+        let span = (*first, count);
+        *first += count;
+        Some(span)
+    })
+}
+
+/// What a step's backward pass reads and writes beside its inputs' gradients.
+pub(crate) struct Back<'a> {
+    pub(crate) run: Run,
+    pub(crate) x: Inputs<'a>,
+    pub(crate) y: &'a [f32],
+    pub(crate) dy: &'a [f32],
+    /// Gradients of the layer's parameters, in its order; empty where none are wanted.
+    pub(crate) dparams: &'a mut [&'a mut [f32]],
+    pub(crate) scratch: &'a mut [f32],
+}
+
+/// Adds a layer's gradients. `dx` are the gradient buffers of the steps before; `wanted` says
+/// which of them are wanted at all.
+pub(crate) fn backward(
+    layer: &Layer,
+    isa: Isa,
+    back: Back<'_>,
+    dx: &mut [Vec<f32>],
+    wanted: &[bool],
+) {
+    let Back { run, x, y, dy, dparams, scratch } = back;
+    let mut dx = InputGradients { buffers: dx, wanted, x };
+    match layer {
+        Layer::Input => {}
+        Layer::Conv(conv) => {
+            let (dw, db) = weight_and_bias(dparams);
+            if let Some(db) = db {
+                pointwise::add_columns(isa, dy, db);
+            }
+            conv.backward(run.n, x.get(0), dy, dx.get(0), dw, scratch);
+        }
+        Layer::Dense(dense) => {
+            let (dw, db) = weight_and_bias(dparams);
+            if let Some(db) = db {
+                pointwise::add_columns(isa, dy, db);
+            }
+            dense.backward(run.n, x.get(0), dy, dx.get(0), dw);
+        }
+        Layer::BatchNorm(norm) => {
+            let (dscale, dbias) = weight_and_bias(dparams);
+            norm.backward(x.get(0), dy, dx.get(0), dscale, dbias, run.training);
+        }
+        _ => {
+            for i in 0..x.ids.len() {
+                if let Some(dx) = dx.get(i) {
+                    backward_weightless(layer, isa, run, i, x.get(i), y, dy, dx);
+                }
+            }
+        }
+    }
+}
+
+/// Gradient buffers of a step's inputs.
+struct InputGradients<'a> {
+    buffers: &'a mut [Vec<f32>],
+    wanted: &'a [bool],
+    x: Inputs<'a>,
+}
+
+impl InputGradients<'_> {
+    /// The buffer of input `i`, where its gradient is wanted.
+    fn get(&mut self, i: usize) -> Option<&mut [f32]> {
+        let id = self.x.ids[i];
+        self.wanted[id].then(|| &mut self.buffers[id][..self.x.n * self.x.lens[id]])
+    }
+}
+
+fn weight_and_bias<'a>(
+    dparams: &'a mut [&mut [f32]],
+) -> (Option<&'a mut [f32]>, Option<&'a mut [f32]>) {
+    let mut params = dparams.iter_mut();
+    (params.next().map(|p| &mut **p), params.next().map(|p| &mut **p))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn backward_weightless(
+    layer: &Layer,
+    isa: Isa,
+    run: Run,
+    which: usize,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    match layer {
+        Layer::Pool(pool) => pool.backward(run.n, x, y, dy, dx),
+        Layer::GlobalAverage { pixels, channels } => {
+            pointwise::mean_pixels_backward(*pixels, *channels, dy, dx);
+        }
+        Layer::Relu => {
+            for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
+                *dx += if *y > 0.0 { *dy } else { 0.0 };
+            }
+        }
+        Layer::Softmax { channels } => pointwise::softmax_backward(*channels, y, dy, dx),
+        Layer::LogSoftmax { channels } => pointwise::log_softmax_backward(*channels, y, dy, dx),
+        Layer::Reorder { from, to } => pointwise::reorder(*to, *from, dy, dx, true),
+        Layer::Add => pointwise::add(isa, dy, dx),
+        Layer::Concat { channels } => {
+            let total = channels.iter().sum::<usize>();
+            let (first, count) = spans(channels).nth(which).expect("one span an input");
+            for (dx, dy) in dx.chunks_exact_mut(count).zip(dy.chunks_exact(total)) {
+                pointwise::add(isa, &dy[first..first + count], dx);
+            }
+        }
+        Layer::Dropout { rate, key } => {
+            if !run.training {
+                return pointwise::add(isa, dy, dx);
+            }
+            each_dropout(run, dy.len(), *key, *rate, |i, factor| dx[i] += dy[i] * factor);
+        }
+        Layer::Input | Layer::Conv(_) | Layer::Dense(_) | Layer::BatchNorm(_) => {
+            unreachable!("layers with weights have their own backward pass")
+        }
+    }
+}

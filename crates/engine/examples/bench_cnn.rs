@@ -1,0 +1,117 @@
+//! Times the reference CNN: `bench_cnn train|infer --batch N --threads N --isa auto|avx2|portable`.
+//! Prints one JSON line.
+
+use std::time::Instant;
+
+use cutaway_engine::{Engine, Options, Trainer};
+use cutaway_net::presets::reference_cnn;
+use ndarray::Array4;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let flag = |name: &str, default: &str| {
+        let at = args.iter().position(|a| a == name);
+        at.and_then(|i| args.get(i + 1)).map_or(default.to_owned(), Clone::clone)
+    };
+    let mode = args.first().map_or("train", String::as_str);
+    let batch: usize = flag("--batch", "64").parse()?;
+    let images: usize = flag("--images", "12800").parse()?;
+    let repeats: usize = flag("--repeats", "5").parse()?;
+    let options = Options {
+        threads: flag("--threads", "2").parse()?,
+        isa: Some(flag("--isa", "auto").parse()?),
+    };
+    let mut seconds = match mode {
+        "train" => train(batch, images, repeats, &options)?,
+        "infer" => infer(batch, repeats, &options)?,
+        other => return Err(format!("unknown mode '{other}': expected train or infer").into()),
+    };
+    seconds.sort_by(f64::total_cmp);
+    let (count, median) = if mode == "train" {
+        (images, seconds[seconds.len() / 2])
+    } else {
+        (batch, seconds[seconds.len() / 2])
+    };
+    println!(
+        "{{\"mode\":\"{mode}\",\"batch\":{batch},\"threads\":{},\"isa\":\"{}\",\"images\":{count},\"median_ms\":{:.4},\"min_ms\":{:.4},\"max_ms\":{:.4},\"images_per_second\":{:.1}}}",
+        options.threads,
+        options.isa.unwrap(),
+        median * 1e3,
+        seconds[0] * 1e3,
+        seconds[seconds.len() - 1] * 1e3,
+        count as f64 / median
+    );
+    Ok(())
+}
+
+/// Pixels in [0, 1), the same at every run.
+fn pixels(count: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Seconds for `images` images of forward, backward and an SGD step with momentum, each repeat.
+fn train(
+    batch: usize,
+    images: usize,
+    repeats: usize,
+    options: &Options,
+) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+    let mut trainer = Trainer::new(&reference_cnn(1), batch, options)?;
+    let x = pixels(images * 784);
+    let mut velocity = vec![0.0f32; trainer.params().len()];
+    let mut epoch = |images: usize| -> Result<f64, Box<dyn std::error::Error>> {
+        let start = Instant::now();
+        for first in (0..images).step_by(batch) {
+            let n = batch.min(images - first);
+            let loss = |i: usize, logits: &[f32], d: &mut [f32]| {
+                cross_entropy((first + i) * 7 % 10, n, logits, d)
+            };
+            trainer.step(&x[first * 784..(first + n) * 784], n, 0, &loss)?;
+            trainer.update(|params, gradients| {
+                for ((p, g), v) in params.iter_mut().zip(gradients).zip(&mut velocity) {
+                    *v = 0.9 * *v + g;
+                    *p -= 0.01 * *v;
+                }
+            });
+        }
+        Ok(start.elapsed().as_secs_f64())
+    };
+    epoch(images.min(2048))?;
+    (0..repeats).map(|_| epoch(images)).collect()
+}
+
+fn cross_entropy(label: usize, n: usize, logits: &[f32], d: &mut [f32]) -> f32 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|x| (x - max).exp()).sum();
+    for (i, (d, x)) in d.iter_mut().zip(logits).enumerate() {
+        *d = ((x - max).exp() / sum - f32::from(i == label)) / n as f32;
+    }
+    sum.ln() + max - logits[label]
+}
+
+/// Seconds for one forward pass over a batch, each repeat.
+fn infer(
+    batch: usize,
+    repeats: usize,
+    options: &Options,
+) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+    let network = reference_cnn(1);
+    let engine = Engine::compile(&network, options)?;
+    let x = Array4::from_shape_vec((batch, 1, 28, 28), pixels(batch * 784))?;
+    let logits = [network.logits()];
+    for _ in 0..3 {
+        engine.forward(x.view(), &logits)?;
+    }
+    (0..repeats * 4)
+        .map(|_| {
+            let start = Instant::now();
+            engine.forward(x.view(), &logits)?;
+            Ok(start.elapsed().as_secs_f64())
+        })
+        .collect()
+}

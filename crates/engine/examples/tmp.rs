@@ -1,1 +1,0 @@
-fn main(){cutaway_engine::bench_conv()}

@@ -1,0 +1,197 @@
+//! Layers without weights that work number by number or along the channels of a pixel.
+
+use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
+
+/// `y = max(0, x)`; a NaN stays a NaN.
+pub(crate) fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, Relu { x, y }) }
+}
+
+/// Keeps `dy` where `y` is positive.
+pub(crate) fn relu_mask(isa: Isa, y: &[f32], dy: &mut [f32]) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, Mask { y, dy }) }
+}
+
+/// Adds `x` to `sum`.
+pub(crate) fn add(isa: Isa, x: &[f32], sum: &mut [f32]) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, Add { x, sum }) }
+}
+
+/// Adds to `db` the sums of `dy`'s columns; `dy` is `[rows, db.len()]`.
+pub(crate) fn add_columns(isa: Isa, dy: &[f32], db: &mut [f32]) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, Columns { dy, db }) }
+}
+
+struct Relu<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Relu<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for (x, y) in self.x.iter().zip(self.y) {
+            *y = if *x < 0.0 { 0.0 } else { *x };
+        }
+    }
+}
+
+struct Mask<'a> {
+    y: &'a [f32],
+    dy: &'a mut [f32],
+}
+
+impl Kernel for Mask<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for (y, dy) in self.y.iter().zip(self.dy) {
+            *dy = if *y > 0.0 { *dy } else { 0.0 };
+        }
+    }
+}
+
+struct Add<'a> {
+    x: &'a [f32],
+    sum: &'a mut [f32],
+}
+
+impl Kernel for Add<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for (x, sum) in self.x.iter().zip(self.sum) {
+            *sum += *x;
+        }
+    }
+}
+
+struct Columns<'a> {
+    dy: &'a [f32],
+    db: &'a mut [f32],
+}
+
+impl Kernel for Columns<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for row in self.dy.chunks_exact(self.db.len()) {
+            for (db, dy) in self.db.iter_mut().zip(row) {
+                *db += *dy;
+            }
+        }
+    }
+}
+
+/// Softmax over each run of `channels`, shifted by the maximum so that it cannot overflow.
+pub(crate) fn softmax(channels: usize, x: &[f32], y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
+        let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for (x, y) in x.iter().zip(y.iter_mut()) {
+            *y = (x - max).exp();
+            sum += *y;
+        }
+        y.iter_mut().for_each(|y| *y /= sum);
+    }
+}
+
+/// Adds `y ∘ (dy − ⟨y, dy⟩)`.
+pub(crate) fn softmax_backward(channels: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let lines = y.chunks_exact(channels).zip(dy.chunks_exact(channels));
+    for ((y, dy), dx) in lines.zip(dx.chunks_exact_mut(channels)) {
+        let dot: f32 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
+        for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
+            *dx += y * (dy - dot);
+        }
+    }
+}
+
+/// Logarithm of the softmax.
+pub(crate) fn log_softmax(channels: usize, x: &[f32], y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
+        let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = x.iter().map(|x| (x - max).exp()).sum();
+        let log = sum.ln() + max;
+        for (x, y) in x.iter().zip(y) {
+            *y = x - log;
+        }
+    }
+}
+
+/// Adds `dy − softmax(x) Σ dy`.
+pub(crate) fn log_softmax_backward(channels: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let lines = y.chunks_exact(channels).zip(dy.chunks_exact(channels));
+    for ((y, dy), dx) in lines.zip(dx.chunks_exact_mut(channels)) {
+        let sum: f32 = dy.iter().sum();
+        for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
+            *dx += dy - y.exp() * sum;
+        }
+    }
+}
+
+/// From one `[pixels, channels]` order to another of as many numbers, both standing for the same
+/// row-major `[channels, pixels]` sequence. `accumulate` adds.
+pub(crate) fn reorder(
+    from: [usize; 2],
+    to: [usize; 2],
+    x: &[f32],
+    y: &mut [f32],
+    accumulate: bool,
+) {
+    let len = from[0] * from[1];
+    for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
+        for i in 0..len {
+            // Element i of the row-major sequence stands at (pixel, channel) of either side.
+            let source = i % from[0] * from[1] + i / from[0];
+            let target = i % to[0] * to[1] + i / to[0];
+            y[target] = if accumulate { y[target] + x[source] } else { x[source] };
+        }
+    }
+}
+
+/// Mean over `pixels` of each channel.
+pub(crate) fn mean_pixels(pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {
+    y.fill(0.0);
+    for (x, y) in x.chunks_exact(pixels * channels).zip(y.chunks_exact_mut(channels)) {
+        for pixel in x.chunks_exact(channels) {
+            for (y, x) in y.iter_mut().zip(pixel) {
+                *y += x;
+            }
+        }
+        y.iter_mut().for_each(|y| *y /= pixels as f32);
+    }
+}
+
+/// Adds an equal share of `dy` to every pixel.
+pub(crate) fn mean_pixels_backward(pixels: usize, channels: usize, dy: &[f32], dx: &mut [f32]) {
+    for (dy, dx) in dy.chunks_exact(channels).zip(dx.chunks_exact_mut(pixels * channels)) {
+        for pixel in dx.chunks_exact_mut(channels) {
+            for (dx, dy) in pixel.iter_mut().zip(dy) {
+                *dx += dy / pixels as f32;
+            }
+        }
+    }
+}
+
+/// The factor of dropout for one number of one sample: 0, or 1 / (1 − rate). A function of its
+/// arguments alone, so the backward pass makes the same choice and no mask is kept.
+pub(crate) fn dropout_factor(
+    seed: u64,
+    layer: usize,
+    sample: usize,
+    index: usize,
+    rate: f32,
+) -> f32 {
+    let mut z = seed ^ (layer as u64) << 56 ^ (sample as u64) << 32 ^ index as u64;
+    // SplitMix64's finaliser (Steele et al. 2014), twice: neighbouring arguments decorrelate.
+    for _ in 0..2 {
+        z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+    }
+    let uniform = (z >> 40) as f32 / (1u64 << 24) as f32;
+    if uniform < rate { 0.0 } else { 1.0 / (1.0 - rate) }
+}

@@ -1,0 +1,166 @@
+//! Pooling over windows, channels innermost.
+
+use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
+
+/// What a window becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reduce {
+    Max,
+    /// Padding is not counted.
+    Mean,
+}
+
+/// Sizes and attributes, per sample; images are `[height, width, channels]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) isa: Isa,
+    pub(crate) reduce: Reduce,
+    pub(crate) input: [usize; 3],
+    pub(crate) output: [usize; 3],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    /// Top, left, bottom, right.
+    pub(crate) padding: [usize; 4],
+}
+
+impl Pool {
+    /// Rows and columns of the input that window (y, x) covers.
+    #[inline(always)]
+    fn window(&self, y: usize, x: usize) -> [std::ops::Range<usize>; 2] {
+        let range = |o: usize, axis: usize| {
+            let start = o * self.stride[axis];
+            let pad = self.padding[axis];
+            let end = (start + self.kernel[axis]).saturating_sub(pad).min(self.input[axis]);
+            start.saturating_sub(pad).min(end)..end
+        };
+        [range(y, 0), range(x, 1)]
+    }
+
+    /// Calls `f(output offset, image, window)` for every output pixel of `n` images.
+    #[inline(always)]
+    fn each(&self, n: usize, mut f: impl FnMut(usize, usize, [std::ops::Range<usize>; 2])) {
+        let [oh, ow, c] = self.output;
+        for image in 0..n {
+            for y in 0..oh {
+                for x in 0..ow {
+                    f(((image * oh + y) * ow + x) * c, image, self.window(y, x));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn offset(&self, image: usize, y: usize, x: usize) -> usize {
+        let [h, w, c] = self.input;
+        ((image * h + y) * w + x) * c
+    }
+
+    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32]) {
+        // SAFETY: the kernel has no conditions.
+        unsafe { dispatch(self.isa, Forward { pool: self, n, x, y }) }
+    }
+
+    /// Adds the gradient of the input. Of equal maxima the first in scan order gets it.
+    pub(crate) fn backward(&self, n: usize, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
+        // SAFETY: the kernel has no conditions.
+        unsafe { dispatch(self.isa, Backward { pool: self, n, x, y, dy, dx }) }
+    }
+}
+
+struct Forward<'a> {
+    pool: &'a Pool,
+    n: usize,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+// Plain loops over channels: `dispatch` lets the compiler vectorise them for the machine.
+impl Kernel for Forward<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Forward { pool, n, x, y } = self;
+        let c = pool.output[2];
+        pool.each(n, |at, image, [rows, cols]| {
+            let out = &mut y[at..at + c];
+            let count = (rows.len() * cols.len()).max(1) as f32;
+            match pool.reduce {
+                Reduce::Max => out.fill(f32::NEG_INFINITY),
+                Reduce::Mean => out.fill(0.0),
+            }
+            for row in rows {
+                for col in cols.clone() {
+                    let from = pool.offset(image, row, col);
+                    let pixel = &x[from..from + c];
+                    match pool.reduce {
+                        Reduce::Max => {
+                            for (out, x) in out.iter_mut().zip(pixel) {
+                                // In this form a NaN wins.
+                                *out = if *out >= *x { *out } else { *x };
+                            }
+                        }
+                        Reduce::Mean => {
+                            for (out, x) in out.iter_mut().zip(pixel) {
+                                *out += *x;
+                            }
+                        }
+                    }
+                }
+            }
+            if pool.reduce == Reduce::Mean {
+                for out in out.iter_mut() {
+                    *out /= count;
+                }
+            }
+        });
+    }
+}
+
+struct Backward<'a> {
+    pool: &'a Pool,
+    n: usize,
+    x: &'a [f32],
+    y: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+/// Channels handled at once, so that what is left of their gradient stays in registers.
+const CHANNELS: usize = 32;
+
+impl Kernel for Backward<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Backward { pool, n, x, y, dy, dx } = self;
+        let c = pool.output[2];
+        pool.each(n, |at, image, [rows, cols]| {
+            let count = (rows.len() * cols.len()).max(1) as f32;
+            for first in (0..c).step_by(CHANNELS) {
+                let width = CHANNELS.min(c - first);
+                let (y, dy) = (&y[at + first..][..width], &dy[at + first..][..width]);
+                let mut left = [0.0f32; CHANNELS];
+                left[..width].copy_from_slice(dy);
+                for row in rows.clone() {
+                    for col in cols.clone() {
+                        let from = pool.offset(image, row, col) + first;
+                        let dx = &mut dx[from..from + width];
+                        match pool.reduce {
+                            Reduce::Max => {
+                                let x = &x[from..from + width];
+                                for i in 0..width {
+                                    let hit = x[i] == y[i];
+                                    dx[i] += if hit { left[i] } else { 0.0 };
+                                    left[i] = if hit { 0.0 } else { left[i] };
+                                }
+                            }
+                            Reduce::Mean => {
+                                for i in 0..width {
+                                    dx[i] += left[i] / count;
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,275 @@
+//! The order of work: which layers run, into which buffers, and which of them melt into one.
+
+use crate::Isa;
+use crate::layers::{self, Back, Inputs, Layer, Run};
+use cutaway_net::{Network, NodeId};
+
+/// One layer's turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// The node whose layer runs.
+    pub(crate) node: usize,
+    /// A ReLU that follows is applied on the way out.
+    pub(crate) relu: bool,
+    pub(crate) inputs: Vec<usize>,
+    pub(crate) output: usize,
+    /// Its parameters, first and one past the last.
+    pub(crate) params: (usize, usize),
+}
+
+/// What a plan must be able to answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Request {
+    /// Nodes whose values can be read and whose gradients can be seeded or read.
+    pub(crate) keep: Vec<NodeId>,
+    /// The backward pass is wanted, to parameters and to these nodes.
+    pub(crate) gradients: Option<Gradients>,
+    pub(crate) training: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Gradients {
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) params: bool,
+}
+
+/// A compiled order of work over chunks of at most [`Plan::chunk`] images.
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    /// Numbers per image of each buffer.
+    pub(crate) lens: Vec<usize>,
+    /// The buffer of a node's value, where it has one of its own.
+    buffer_of: Vec<Option<usize>>,
+    /// Buffers whose gradient is wanted.
+    pub(crate) wanted: Vec<bool>,
+    pub(crate) params: bool,
+    /// Images that run through all layers together. Depends on the network alone, so that sums
+    /// over a batch are formed in the same order on every machine.
+    pub(crate) chunk: usize,
+    scratch: usize,
+    gradients: bool,
+    training: bool,
+    isa: Isa,
+}
+
+/// Memory of one chunk's activations that still fits a common last-level cache.
+const CHUNK_BYTES: usize = 4 << 20;
+const MAX_CHUNK: usize = 8;
+
+/// The buffers of one chunk.
+pub(crate) struct Workspace {
+    pub(crate) values: Vec<Vec<f32>>,
+    pub(crate) gradients: Vec<Vec<f32>>,
+    scratch: Vec<f32>,
+}
+
+impl Plan {
+    pub(crate) fn new(isa: Isa, network: &Network, layers: &[Layer], request: &Request) -> Plan {
+        let nodes = network.nodes();
+        let mut needed = vec![false; nodes.len()];
+        request.keep.iter().for_each(|id| needed[id.0] = true);
+        for id in (0..nodes.len()).rev().filter(|&id| id > 0) {
+            if needed[id] {
+                nodes[id].inputs.iter().for_each(|i| needed[i.0] = true);
+            }
+        }
+        needed[0] = true;
+        let mut consumers = vec![0; nodes.len()];
+        for (node, _) in nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            node.inputs.iter().for_each(|i| consumers[i.0] += 1);
+        }
+        let free = |id: NodeId| !request.keep.contains(&id) && consumers[id.0] == 1 && id.0 != 0;
+        let fused = |id: NodeId| {
+            let NodeId(i) = nodes[id.0].inputs[0];
+            let over_fusing = matches!(layers[id.0], Layer::Relu) && layers[i].fuses_relu();
+            over_fusing && free(NodeId(i))
+        };
+        let aliased = |id: NodeId| {
+            let ends_free = !request.keep.contains(&id) && free(nodes[id.0].inputs[0]);
+            layers[id.0].is_identity(request.training) && ends_free
+        };
+
+        let mut plan = Plan {
+            steps: Vec::new(),
+            lens: Vec::new(),
+            buffer_of: vec![None; nodes.len()],
+            wanted: Vec::new(),
+            params: request.gradients.as_ref().is_some_and(|g| g.params),
+            chunk: 1,
+            scratch: 0,
+            gradients: request.gradients.is_some(),
+            training: request.training,
+            isa,
+        };
+        for id in (0..nodes.len()).filter(|&id| needed[id]).map(NodeId) {
+            let node = &nodes[id.0];
+            let has_input = !node.inputs.is_empty();
+            if has_input && aliased(id) {
+                plan.buffer_of[id.0] = plan.buffer_of[node.inputs[0].0];
+                continue;
+            }
+            if has_input && fused(id) {
+                let NodeId(source) = node.inputs[0];
+                let step = plan.steps.iter_mut().find(|s| s.node == source);
+                if let Some(step) = step {
+                    step.relu = true;
+                    plan.buffer_of[id.0] = plan.buffer_of[source].take();
+                    continue;
+                }
+            }
+            let output = plan.lens.len();
+            plan.lens.push(network.shape(id).iter().product());
+            plan.buffer_of[id.0] = Some(output);
+            let inputs = node.inputs.iter().map(|i| plan.buffer_of[i.0].expect("computed before"));
+            let params = node.params.first().map_or((0, 0), |p| (p.0, p.0 + node.params.len()));
+            plan.steps.push(Step {
+                node: id.0,
+                relu: false,
+                inputs: inputs.collect(),
+                output,
+                params,
+            });
+        }
+        plan.mark_wanted(request);
+        plan.size(layers);
+        plan
+    }
+
+    fn mark_wanted(&mut self, request: &Request) {
+        self.wanted = vec![false; self.lens.len()];
+        let Some(gradients) = &request.gradients else { return };
+        for id in &gradients.nodes {
+            self.wanted[self.buffer_of[id.0].expect("kept")] = true;
+        }
+        for step in &self.steps {
+            let from_inputs = step.inputs.iter().any(|&i| self.wanted[i]);
+            let from_params = gradients.params && step.params.0 != step.params.1;
+            self.wanted[step.output] |= from_inputs || from_params;
+        }
+    }
+
+    fn size(&mut self, layers: &[Layer]) {
+        let per_image: usize = self.lens.iter().sum::<usize>() * (1 + usize::from(self.gradients));
+        self.chunk = (CHUNK_BYTES / 4 / per_image.max(1)).clamp(1, MAX_CHUNK);
+        let scratch = |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients);
+        self.scratch = self.steps.iter().map(scratch).max().unwrap_or(0);
+    }
+
+    /// The buffer of a kept node.
+    pub(crate) fn buffer(&self, id: NodeId) -> usize {
+        self.buffer_of[id.0].expect("the plan keeps this node")
+    }
+
+    pub(crate) fn buffer_of_input(&self) -> usize {
+        self.buffer_of[0].expect("the input is always computed")
+    }
+
+    pub(crate) fn workspace(&self) -> Workspace {
+        let buffers = || self.lens.iter().map(|len| vec![0.0; len * self.chunk]);
+        let gradients = if self.gradients {
+            let wanted = buffers().zip(&self.wanted);
+            wanted.map(|(buffer, wanted)| if *wanted { buffer } else { Vec::new() }).collect()
+        } else {
+            Vec::new()
+        };
+        Workspace { values: buffers().collect(), gradients, scratch: vec![0.0; self.scratch] }
+    }
+
+    /// Copies sample-major `[channels, pixels]` images into the input buffer.
+    pub(crate) fn load(&self, network: &Network, ws: &mut Workspace, images: &[f32]) {
+        let buffer = self.buffer_of_input();
+        let [pixels, channels] = layers::pixels_channels(network.shape(NodeId(0)));
+        to_channels_last(pixels, channels, images, &mut ws.values[buffer][..images.len()]);
+    }
+
+    /// Runs the steps of a range.
+    pub(crate) fn forward(
+        &self,
+        layers: &[Layer],
+        ws: &mut Workspace,
+        run: Run,
+        range: std::ops::Range<usize>,
+    ) {
+        for step in &self.steps[range] {
+            let (before, rest) = ws.values.split_at_mut(step.output);
+            let x = Inputs { buffers: before, ids: &step.inputs, lens: &self.lens, n: run.n };
+            let y = &mut rest[0][..run.n * self.lens[step.output]];
+            let layer = &layers[step.node];
+            layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch);
+        }
+    }
+
+    /// Sets all gradient buffers to 0.
+    pub(crate) fn clear_gradients(&self, ws: &mut Workspace, n: usize) {
+        for (buffer, len) in ws.gradients.iter_mut().zip(&self.lens) {
+            let used = buffer.len().min(n * len);
+            buffer[..used].fill(0.0);
+        }
+    }
+
+    /// Runs the backward pass over the steps of a range, last first. `params` holds the gradients
+    /// of all parameters one after the other, at `offsets`; it may be empty where none are wanted.
+    pub(crate) fn backward(
+        &self,
+        layers: &[Layer],
+        ws: &mut Workspace,
+        run: Run,
+        range: std::ops::Range<usize>,
+        params: &mut [f32],
+        offsets: &[usize],
+    ) {
+        for step in self.steps[range].iter().rev().filter(|s| self.wanted[s.output]) {
+            let len = run.n * self.lens[step.output];
+            let y = &ws.values[step.output][..len];
+            let (dx, rest) = ws.gradients.split_at_mut(step.output);
+            let dy = &mut rest[0][..len];
+            if step.relu {
+                layers::pointwise::relu_mask(self.isa, y, dy);
+            }
+            let x = Inputs { buffers: &ws.values, ids: &step.inputs, lens: &self.lens, n: run.n };
+            let (first, last) = if self.params { step.params } else { (0, 0) };
+            let (start, end) = (offsets[first], offsets[last]);
+            let (weight, bias) = params[start..end].split_at_mut(match last - first {
+                0 => 0,
+                _ => offsets[first + 1] - start,
+            });
+            // A layer has at most two parameters that gradients flow to, and they come first.
+            let bias_end =
+                if last - first > 1 { offsets[first + 2] - offsets[first + 1] } else { 0 };
+            let mut both = [weight, &mut bias[..bias_end]];
+            let count = (last - first).min(2);
+            let back =
+                Back { run, x, y, dy, dparams: &mut both[..count], scratch: &mut ws.scratch };
+            layers::backward(&layers[step.node], self.isa, back, dx, &self.wanted);
+        }
+    }
+
+    /// Places of batch normalisations in a training plan: phases of a step end before them.
+    pub(crate) fn norms(&self, layers: &[Layer]) -> Vec<usize> {
+        let is_norm = |s: &Step| matches!(layers[s.node], Layer::BatchNorm(_));
+        match self.training {
+            true => (0..self.steps.len()).filter(|&i| is_norm(&self.steps[i])).collect(),
+            false => Vec::new(),
+        }
+    }
+}
+
+/// `[n, channels, pixels]` to `[n, pixels, channels]`.
+pub(crate) fn to_channels_last(pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {
+    if pixels == 1 || channels == 1 {
+        return y.copy_from_slice(x);
+    }
+    let len = pixels * channels;
+    for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
+        for (c, plane) in x.chunks_exact(pixels).enumerate() {
+            for (p, value) in plane.iter().enumerate() {
+                y[p * channels + c] = *value;
+            }
+        }
+    }
+}
+
+/// `[n, pixels, channels]` to `[n, channels, pixels]`.
+pub(crate) fn to_channels_first(pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {
+    to_channels_last(channels, pixels, x, y);
+}

@@ -1,0 +1,138 @@
+//! Sweeps: one image, many local edits, the network's answer to each.
+
+use cutaway_net::NodeId;
+use ndarray::{Array2, Array3, ArrayView3};
+use rayon::prelude::*;
+
+use crate::layers::Run;
+use crate::plan::{self, Request};
+use crate::{Engine, Error, Result};
+
+/// A rectangle of an image and what goes into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// First row of the rectangle, from the top.
+    pub row: usize,
+    /// First column, from the left.
+    pub col: usize,
+    /// Rows, at least 1.
+    pub height: usize,
+    /// Columns, at least 1.
+    pub width: usize,
+    /// Its new contents, in the units of the network's input.
+    pub fill: Fill,
+}
+
+/// What a rectangle shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fill {
+    /// One value everywhere.
+    Value(f32),
+    /// One value a channel.
+    Channels(Vec<f32>),
+    /// Pixels `[C, height, width]`.
+    Patch(Array3<f32>),
+}
+
+impl Engine {
+    /// Class probabilities `[edits, classes]` of the base image `[C, H, W]` with each edit applied
+    /// alone. Edited images are never all held at once, so memory does not grow with their number
+    /// beyond the result.
+    ///
+    /// # Errors
+    /// If the base has another shape than the network's input, the input is no image, or an edit
+    /// does not lie in the image.
+    pub fn sweep(&self, base: ArrayView3<'_, f32>, edits: &[Edit]) -> Result<Array2<f32>> {
+        let network = self.network();
+        let shape = network.shape(network.input());
+        if shape != base.shape() {
+            let expected = format!("{shape:?}");
+            let what = "the base image of the sweep".to_owned();
+            return Err(Error::Shape { what, expected, found: base.shape().to_vec() });
+        }
+        for (index, edit) in edits.iter().enumerate() {
+            edit.check(base.dim()).map_err(|problem| Error::Edit { index, problem })?;
+        }
+        let output = network.output();
+        let classes = self.node_len(output);
+        let mut results = vec![0.0; edits.len() * classes];
+        self.full_recomputation(base, edits, output, &mut results);
+        self.finish_probabilities(classes, &mut results);
+        Ok(Array2::from_shape_vec((edits.len(), classes), results).expect("as many as computed"))
+    }
+
+    fn full_recomputation(
+        &self,
+        base: ArrayView3<'_, f32>,
+        edits: &[Edit],
+        output: NodeId,
+        results: &mut [f32],
+    ) {
+        let (c, h, w) = base.dim();
+        let mut image = vec![0.0; c * h * w];
+        let standard = base.as_standard_layout();
+        plan::to_channels_last(h * w, c, standard.as_slice().expect("standard"), &mut image);
+        let request = Request { keep: vec![output], gradients: None, training: false };
+        let prepared = self.prepared(request);
+        let plan = &prepared.plan;
+        let classes = self.node_len(output);
+        let input = plan.buffer_of_input();
+        self.pool.install(|| {
+            let pieces = results.par_chunks_mut(plan.chunk * classes);
+            pieces.zip(edits.par_chunks(plan.chunk)).for_each(|(results, edits)| {
+                prepared.with_workspace(|ws| {
+                    let images = ws.values[input].chunks_exact_mut(image.len());
+                    for (edit, copy) in edits.iter().zip(images) {
+                        copy.copy_from_slice(&image);
+                        edit.apply([h, w, c], copy);
+                    }
+                    let run = Run { n: edits.len(), first: 0, training: false, seed: 0 };
+                    plan.forward(self.layers(), ws, run, 0..plan.steps.len());
+                    self.read(&ws.values[plan.buffer(output)], output, results);
+                });
+            });
+        });
+    }
+}
+
+impl Edit {
+    fn check(&self, (c, h, w): (usize, usize, usize)) -> std::result::Result<(), String> {
+        let &Edit { row, col, height, width, ref fill } = self;
+        let fits = |start: usize, size: usize, limit: usize| {
+            size > 0 && start.checked_add(size).is_some_and(|end| end <= limit)
+        };
+        if !fits(row, height, h) || !fits(col, width, w) {
+            return Err(format!(
+                "a rectangle of {height}×{width} at row {row}, column {col} does not lie in the \
+                 image of {h}×{w}"
+            ));
+        }
+        match fill {
+            Fill::Channels(values) if values.len() != c => Err(format!(
+                "the fill has {} values, expected one for each of the {c} channels",
+                values.len()
+            )),
+            Fill::Patch(patch) if patch.dim() != (c, height, width) => Err(format!(
+                "the patch has shape {:?}, expected [{c}, {height}, {width}]",
+                patch.shape()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the rectangle into an image `[height, width, channels]`.
+    fn apply(&self, [_, w, c]: [usize; 3], image: &mut [f32]) {
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let at = ((self.row + y) * w + self.col + x) * c;
+                for (channel, value) in image[at..at + c].iter_mut().enumerate() {
+                    *value = match &self.fill {
+                        Fill::Value(v) => *v,
+                        Fill::Channels(values) => values[channel],
+                        Fill::Patch(patch) => patch[(channel, y, x)],
+                    };
+                }
+            }
+        }
+    }
+}
