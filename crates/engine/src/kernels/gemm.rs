@@ -2,7 +2,7 @@
 //!
 //! [`Rows`] computes `C[i, j] (+)= Σ A[i, k] B[k, j]` where the rows of `A` lie anywhere (the
 //! pixels of an image, without copying patches) and `B` is packed in panels. [`Cols`] computes
-//! `C[i, j] += Σ_m A[m, i] B[m, j]`, a sum of outer products over pixels: the gradient of weights.
+//! `C[i, j] (+)= Σ_m A[m, i] B[m, j]`, a sum of outer products over pixels: the gradient of weights.
 //! Both keep a tile of `TILE_ROWS` × 2 vectors of `C` in registers.
 
 use super::{Isa, Kernel, dispatch, vector::Vector};
@@ -213,7 +213,7 @@ unsafe fn finish_half<V: Vector, const H: usize, const HALF: usize>(
     }
 }
 
-/// `C[i, j] += Σ A[·, i] B[·, j]`: the sum runs over `segments` of `inner` steps; step `t` of
+/// `C[i, j] (+)= Σ A[·, i] B[·, j]`: the sum runs over `segments` of `inner` steps; step `t` of
 /// segment `(a0, b0)` reads `A` from `a0 + t·step_a` and `B` from `b0 + t·step_b`.
 /// `rows` × `n` is the size of C; column `i` of A lies `i` elements after the start.
 pub(crate) struct Cols<'a> {
@@ -227,9 +227,11 @@ pub(crate) struct Cols<'a> {
     pub(crate) n: usize,
     pub(crate) c: &'a mut [f32],
     pub(crate) ldc: usize,
+    /// Add to what `C` holds instead of overwriting it.
+    pub(crate) accumulate: bool,
 }
 
-/// Runs the column kernel; `C` is added to.
+/// Runs the column kernel. Without steps `C` stays as it is.
 ///
 /// # Panics
 /// If an offset leaves its slice.
@@ -331,7 +333,7 @@ unsafe fn cols_tile<V: Vector, const H: usize>(
             }
         }
         let c = c.add(first * args.ldc + col);
-        let epilogue = Epilogue { accumulate: true, ..Epilogue::default() };
+        let epilogue = Epilogue { accumulate: args.accumulate, ..Epilogue::default() };
         finish::<V, H>(acc, c, args.ldc, args.n - col, col, epilogue);
     }
 }

@@ -357,6 +357,7 @@ impl Conv {
                         n: co,
                         c: &mut sums[r * self.runs.len * o + g * co..],
                         ldc: o,
+                        accumulate: true,
                     };
                     gemm::cols(self.isa, args);
                 }
@@ -547,7 +548,6 @@ impl Conv {
         let pass = self.pass(tile);
         let (du, scratch) = scratch.split_at_mut(area * c * o);
         let (dg, scratch) = scratch.split_at_mut(s.weights());
-        du.fill(0.0);
         for first in (0..n).step_by(pass) {
             let images = pass.min(n - first);
             let tiles = self.tiles(tile, images);
@@ -559,7 +559,7 @@ impl Conv {
             let grid = self.input_grid(tile, images);
             if dw.is_some() {
                 wino::input_transform(self.isa, tile, grid, &x[inputs.clone()], v);
-                self.outer_products(area, tiles, v, dm, du);
+                self.outer_products(area, tiles, v, dm, du, first > 0);
             }
             if let Some(dx) = dx.as_deref_mut() {
                 self.products(area, tiles, dm, &self.backward, v, o, c);
@@ -573,8 +573,16 @@ impl Conv {
         }
     }
 
-    /// `dU[e] += V[e]ᵀ dM[e]`.
-    fn outer_products(&self, area: usize, tiles: usize, v: &[f32], dm: &[f32], du: &mut [f32]) {
+    /// `dU[e] (+)= V[e]ᵀ dM[e]`.
+    fn outer_products(
+        &self,
+        area: usize,
+        tiles: usize,
+        v: &[f32],
+        dm: &[f32],
+        du: &mut [f32],
+        accumulate: bool,
+    ) {
         let (c, o) = (self.shape.input[2], self.shape.output[2]);
         for e in 0..area {
             let args = Cols {
@@ -588,6 +596,7 @@ impl Conv {
                 n: o,
                 c: &mut du[e * c * o..(e + 1) * c * o],
                 ldc: o,
+                accumulate,
             };
             gemm::cols(self.isa, args);
         }

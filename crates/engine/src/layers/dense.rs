@@ -60,6 +60,7 @@ impl Dense {
                 n: self.inputs,
                 c: dw,
                 ldc: self.inputs,
+                accumulate: true,
             };
             gemm::cols(self.isa, args);
         }
