@@ -1,6 +1,9 @@
 //! Everything that can go wrong in this crate, said so that the reader can act on it.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::onnx::UnsupportedOperator;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -48,6 +51,56 @@ pub enum Error {
         /// One problem a layer, in the order in which the layers were added.
         problems: Vec<Error>,
     },
+
+    /// A file is no ONNX model, or none that can be used.
+    #[error("the ONNX model {problem}")]
+    Model {
+        /// What is wrong and what to do about it.
+        problem: String,
+    },
+
+    /// A node of an ONNX model cannot be used.
+    #[error("the ONNX model's node {node:?} ({operator}): {problem}")]
+    ModelNode {
+        /// Name of the node, or of its output where it has none.
+        node: String,
+        /// ONNX's name of its operator.
+        operator: String,
+        /// What was expected and what came.
+        problem: String,
+    },
+
+    /// An ONNX model has operators that are not supported; all of them are listed.
+    #[error(
+        "the ONNX model uses operators that are not supported (operator set {opset}):{}",
+        list_operators(operators)
+    )]
+    UnsupportedOperators {
+        /// Version of the operator set that the model uses.
+        opset: i64,
+        /// The operators, by name.
+        operators: Vec<UnsupportedOperator>,
+    },
+
+    /// A file's content is at fault.
+    #[error("{}: {problem}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Box<Error>,
+    },
+
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `write`.
+        action: &'static str,
+        /// What the system says, and what to do about it.
+        problem: String,
+    },
 }
 
 fn suggest(nearest: &[String]) -> String {
@@ -64,6 +117,18 @@ fn suggest(nearest: &[String]) -> String {
 fn list(problems: &[Error]) -> String {
     problems.iter().fold(String::new(), |mut text, problem| {
         let _ = write!(text, "\n  {problem}");
+        text
+    })
+}
+
+fn list_operators(operators: &[UnsupportedOperator]) -> String {
+    const SHOWN: usize = 4;
+    operators.iter().fold(String::new(), |mut text, UnsupportedOperator { operator, nodes }| {
+        let shown: Vec<String> = nodes.iter().take(SHOWN).map(|node| format!("{node:?}")).collect();
+        let _ = write!(text, "\n  {operator}: node {}", shown.join(", "));
+        if nodes.len() > SHOWN {
+            let _ = write!(text, " and {} more", nodes.len() - SHOWN);
+        }
         text
     })
 }

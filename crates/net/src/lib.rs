@@ -1,7 +1,7 @@
 //! What a neural network **is**: an immutable graph of named nodes with shapes, parameters,
 //! preprocessing and labels. Nothing here says how it runs.
 //!
-//! A [`Network`] comes from the [`NetworkBuilder`] or from [`presets`]. Nodes have unique names, and
+//! A [`Network`] comes from the [`NetworkBuilder`], from [`presets`] or from an [`onnx`] file. Nodes have unique names, and
 //! whoever asks for an activation or a gradient names a node:
 //!
 //! ```
@@ -29,6 +29,7 @@ mod error;
 mod graph;
 mod init;
 mod metadata;
+pub mod onnx;
 mod op;
 mod ops;
 pub mod presets;

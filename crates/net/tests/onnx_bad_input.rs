@@ -1,0 +1,137 @@
+//! Files that are no models, and folders that take none: one clear error each, never a panic.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::network_from;
+use cutaway_net::{Error, onnx, presets};
+use proptest::prelude::*;
+
+fn error(bytes: &[u8]) -> String {
+    onnx::from_bytes(bytes).expect_err("it should be refused").to_string()
+}
+
+fn small() -> Vec<u8> {
+    onnx::to_bytes(&network_from(&[0, 10, 4, 13, 12, 8, 11, 14], 1)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn changed_bytes_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)) {
+        let mut bytes = small();
+        for (index, value) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(network) = onnx::from_bytes(&bytes) {
+            let _ = cutaway_net::summary(&network).to_string();
+        }
+    }
+
+    #[test]
+    fn a_piece_cut_out_or_doubled_never_panics(from: prop::sample::Index, to: prop::sample::Index, double: bool) {
+        let bytes = small();
+        let (a, b) = (from.index(bytes.len()), to.index(bytes.len()));
+        let (a, b) = (a.min(b), a.max(b));
+        let changed = if double {
+            [&bytes[..b], &bytes[a..]].concat()
+        } else {
+            [&bytes[..a], &bytes[b..]].concat()
+        };
+        let _ = onnx::from_bytes(&changed);
+    }
+
+    #[test]
+    fn noise_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(onnx::from_bytes(&bytes).is_err());
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    let bytes = small();
+    for end in 0..bytes.len() {
+        // Cut between two fields, what is left may be a whole model with less metadata.
+        if let Err(error) = onnx::from_bytes(&bytes[..end]) {
+            let text = error.to_string();
+            assert!(text.starts_with("the ONNX model "), "{text}");
+        }
+    }
+    let reference = onnx::to_bytes(&presets::reference_cnn(0)).unwrap();
+    let text = error(&reference[..300_000]);
+    assert!(text.contains("cut off or damaged: at byte") && text.contains("(in graph)"), "{text}");
+}
+
+#[test]
+fn other_files_are_recognised() {
+    assert!(error(b"").contains("empty file"));
+    assert!(error(b"PK\x03\x04rest").contains("torch.onnx.export"));
+    assert!(error(b"version https://git-lfs.github.com/spec/v1").contains("git lfs pull"));
+    assert!(error(b"<!DOCTYPE html>").contains("web page"));
+    assert!(error(b"hello, world, this is text").contains("damaged"));
+    assert!(error(&[0x08, 0x08]).contains("operator set"));
+}
+
+#[test]
+fn a_missing_file_a_folder_and_a_missing_folder_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = onnx::load(folder.path().join("none.onnx")).unwrap_err().to_string();
+    assert!(text.starts_with("cannot read ") && text.ends_with("there is no such file"), "{text}");
+    let text = onnx::load(folder.path()).unwrap_err().to_string();
+    assert!(text.contains("it is a folder"), "{text}");
+    let network = presets::reference_cnn(0);
+    let text = onnx::save(&network, folder.path()).unwrap_err().to_string();
+    assert!(text.contains("it is a folder"), "{text}");
+    let text = onnx::save(&network, folder.path().join("no/model.onnx")).unwrap_err().to_string();
+    assert!(text.contains("does not exist"), "{text}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_bad_file_is_named_with_its_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.onnx");
+    fs::write(&path, b"nonsense").unwrap();
+    let error = onnx::load(&path).unwrap_err();
+    assert!(matches!(error, Error::InFile { .. }));
+    assert!(error.to_string().contains("bad.onnx: the ONNX model is"), "{error}");
+}
+
+#[test]
+fn saving_again_replaces_the_file_and_leaves_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    onnx::save(&presets::reference_cnn(1), &path).unwrap();
+    onnx::save(&presets::reference_cnn(2), &path).unwrap();
+    assert_eq!(onnx::load(&path).unwrap().hash(), presets::reference_cnn(2).hash());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.onnx"), folder.path().join("link.onnx"));
+    fs::write(&real, b"old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    onnx::save(&presets::reference_cnn(1), &link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(onnx::load(&real).is_ok());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_are_not_replaced_and_unwritable_folders_are_named() {
+    let network = presets::reference_cnn(1);
+    let text = onnx::save(&network, "/dev/null").unwrap_err().to_string();
+    assert!(text.contains("no ordinary file"), "{text}");
+    // Not even the superuser can make files there.
+    if Path::new("/proc/self").is_dir() {
+        let text = onnx::save(&network, "/proc/self/model.onnx").unwrap_err().to_string();
+        assert!(text.starts_with("cannot write /proc/self/model.onnx: "), "{text}");
+    }
+}
