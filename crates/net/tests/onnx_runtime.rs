@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -21,12 +22,14 @@ fn onnx_runtime_agrees_on_the_reference_cnn_and_on_random_networks() {
     };
     let folder = tempfile::tempdir().unwrap();
     let mut cases = vec![write_case(folder.path(), "reference", &presets::reference_cnn(3))];
-    let mut state = 11;
+    let (mut state, mut kinds) = (11, BTreeSet::new());
     for index in 0..60 {
-        let choices: Vec<u8> = (0..14).map(|_| next(&mut state).to_bits() as u8).collect();
+        let choices: Vec<u8> = (0..14).map(|_| ((next(&mut state) + 1.0) * 128.0) as u8).collect();
         let network = with_random_values(&network_from(&choices, index), index);
+        kinds.extend(network.nodes().iter().map(|node| node.op.kind()));
         cases.push(write_case(folder.path(), &format!("random-{index}"), &network));
     }
+    assert_eq!(kinds.len(), 15, "every operator should occur, got {kinds:?}");
     fs::write(folder.path().join("cases.json"), json!(cases).to_string()).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check_with_onnxruntime.py");
     let run = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
