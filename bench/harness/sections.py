@@ -23,8 +23,7 @@ class Effort:
     def __init__(self, quick, repetitions):
         self.repetitions = repetitions or (1 if quick else 5)
         self.train_images = 512 if quick else 12800
-        self.infer_batches_timed = 2 if quick else 10
-        self.kernel_images = 128 if quick else 2560
+        self.passes = 4 if quick else 12
         self.startups = 3 if quick else 20
         self.train_batches = (64,) if quick else TRAIN_BATCHES
         self.quick = quick
@@ -51,6 +50,15 @@ def throughputs(results):
     return table
 
 
+def our_training(sides, effort, **options):
+    return sides.cutaway("train", **{"isa": "auto", "images": effort.train_images, "repeats": 1} | options)
+
+
+def our_inference(sides, effort, **options):
+    # bench_cnn makes four passes a repeat.
+    return sides.cutaway("infer", **{"isa": "auto", "batch": 1000, "repeats": effort.passes // 4} | options)
+
+
 def best(rows):
     return max(rows, key=lambda row: row["images_per_second"])
 
@@ -66,9 +74,9 @@ def versus(ours, theirs, runs, repetitions):
 
 def train(sides, effort):
     """Training on the reference CNN: ours at every batch size against PyTorch's best of layouts and batch sizes."""
-    ours = {("cutaway", None): lambda: sides.cutaway("train", isa="auto", images=effort.train_images)}
+    ours = {("cutaway", None): lambda: our_training(sides, effort)}
     for batch in effort.train_batches:
-        ours["cutaway", batch] = lambda batch=batch: sides.cutaway("train", batch=batch, isa="auto", images=effort.train_images)
+        ours["cutaway", batch] = lambda batch=batch: our_training(sides, effort, batch=batch)
     theirs = {
         (layout, batch): lambda layout=layout, batch=batch: sides.torch(
             "train", layout=layout, batch=batch, images=effort.train_images
@@ -95,10 +103,9 @@ def infer(sides, effort):
     """Inference on 441 images (an occlusion sweep) and on 1,000, against PyTorch's better layout."""
     rows, peak = [], sides.peak()
     for batch in INFER_BATCHES:
-        images = batch * effort.infer_batches_timed
-        ours = {"cutaway": lambda: sides.cutaway("infer", batch=batch, isa="auto", images=images)}
+        ours = {"cutaway": lambda: our_inference(sides, effort, batch=batch)}
         theirs = {
-            layout: lambda layout=layout: sides.torch("infer", layout=layout, batch=batch, images=images)
+            layout: lambda layout=layout: sides.torch("infer", layout=layout, batch=batch, passes=effort.passes)
             for layout in LAYOUTS
         }
         (our_row,), their_rows = versus(ours, theirs, ours | theirs, effort.repetitions)
@@ -120,36 +127,29 @@ def isa(sides, effort):
     """Our narrower instruction sets, and PyTorch held to AVX2 by its own switches (training at batch 128)."""
     held = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
     rows = []
-    for mode, batch, images in (
-        ("train", None, effort.train_images),
-        ("infer", 1000, 1000 * effort.infer_batches_timed),
+    # The portable path may be many times slower: fewer images time it as well.
+    fewer = {"portable": {"images": max(effort.train_images // 8, 256)}}
+    for mode, measure, torch in (
+        ("train", our_training, {"batch": 128, "images": effort.train_images}),
+        ("infer", our_inference, {"batch": 1000, "passes": effort.passes}),
     ):
-        # The portable path may be many times slower: fewer images time it as well.
-        counts = {"auto": images, "avx2": images, "portable": max(images // 8, 256)}
-        ours = {
-            name: lambda name=name: sides.cutaway(mode, batch=batch, isa=name, images=counts[name]) for name in counts
-        }
+        names = ("auto", "avx2", "portable")
+        ours = {name: lambda name=name: measure(sides, effort, isa=name, **fewer.get(name, {})) for name in names}
         theirs = {
-            f"torch {layout}": lambda layout=layout: sides.torch(
-                mode, environment=held, layout=layout, batch=batch or 128, images=images
-            )
+            f"torch {layout}": lambda layout=layout: sides.torch(mode, environment=held, layout=layout, **torch)
             for layout in LAYOUTS
         }
         our_rows, their_rows = versus(ours, theirs, ours | theirs, effort.repetitions)
-        rows.append({"mode": mode, "cutaway": dict(zip(counts, our_rows)), "torch_avx2_best": best(their_rows)})
+        rows.append({"mode": mode, "cutaway": dict(zip(names, our_rows)), "torch_avx2_best": best(their_rows)})
     return {"modes": rows}
 
 
 def scaling(sides, effort):
     """One thread against all of them, each pinned to as many processors."""
     modes = []
-    for mode, batch, images in (
-        ("train", None, effort.train_images),
-        ("infer", 1000, 1000 * effort.infer_batches_timed),
-    ):
+    for mode, measure in (("train", our_training), ("infer", our_inference)):
         ours = {
-            threads: lambda threads=threads: sides.cutaway(mode, threads=threads, batch=batch, isa="auto", images=images)
-            for threads in (1, sides.threads)
+            threads: lambda threads=threads: measure(sides, effort, threads=threads) for threads in (1, sides.threads)
         }
         one, all_of_them = throughputs(alternate(ours, effort.repetitions))
         ratio = all_of_them["images_per_second"] / one["images_per_second"]
@@ -159,9 +159,9 @@ def scaling(sides, effort):
 
 def kernels(sides, effort):
     """The second convolution alone, forward and both gradients, as a share of the machine's multiply-add peak."""
-    runs = {"cutaway": lambda: sides.cutaway("kernels", isa="auto", images=effort.kernel_images)}
+    runs = {"cutaway": lambda: sides.cutaway("kernels", isa="auto", repeats=effort.passes)}
     for layout in LAYOUTS:
-        runs[layout] = lambda layout=layout: sides.torch("kernels", layout=layout, images=effort.kernel_images)
+        runs[layout] = lambda layout=layout: sides.torch("kernels", layout=layout, passes=effort.passes)
     runs["peak"] = sides.peak
     results = alternate(runs, effort.repetitions)
     peak = statistics.median(one["gflops"] for one in results.pop("peak"))
