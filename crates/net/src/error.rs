@@ -53,7 +53,7 @@ pub enum Error {
     },
 
     /// A file is no ONNX model, or none that can be used.
-    #[error("the ONNX model {problem}")]
+    #[error("not a usable ONNX model: it {problem}")]
     Model {
         /// What is wrong and what to do about it.
         problem: String,

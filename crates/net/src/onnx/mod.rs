@@ -38,6 +38,9 @@ mod tensor;
 mod wire;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use prost::Message;

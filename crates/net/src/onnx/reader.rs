@@ -85,6 +85,8 @@ pub(crate) struct Import {
 
 struct Draft {
     name: String,
+    /// What the file calls the output.
+    value: String,
     op: Op,
     inputs: Vec<NodeId>,
     params: Vec<Weight>,
@@ -118,9 +120,11 @@ impl Import {
         self.drafts[node.0].params.len()
     }
 
-    /// How often the value at this input is taken in the whole graph.
-    pub(crate) fn uses(&self, call: &Call<'_>, index: usize) -> usize {
-        self.uses.get(call.input(index)).copied().unwrap_or(0)
+    /// Whether nothing but this input takes what the node computes.
+    pub(crate) fn is_only_use(&self, call: &Call<'_>, index: usize, node: NodeId) -> bool {
+        let name = call.input(index);
+        // Under another name, an Identity's, there may be uses of the first name that do not count.
+        self.drafts[node.0].value == name && self.uses.get(name) == Some(&1)
     }
 
     /// What stands at an input.
@@ -246,7 +250,8 @@ impl Import {
         };
         let name = self.names.choose(wanted);
         let id = NodeId(self.drafts.len());
-        self.drafts.push(Draft { name, op, inputs, params, shape });
+        let value = call.output().to_owned();
+        self.drafts.push(Draft { name, value, op, inputs, params, shape });
         self.bind(call, Value::Node(id));
         Ok(())
     }
@@ -265,7 +270,7 @@ impl Import {
 /// Reads a model. `file_bytes` is what the file's size allows for copies.
 pub(crate) fn read(model: ModelProto, file_bytes: usize) -> Result<Network> {
     let opset = opset(&model)?;
-    let mut graph = model.graph.ok_or_else(|| problem("has no graph; it is no ONNX model"))?;
+    let mut graph = model.graph.ok_or_else(|| problem("has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
         return Err(problem("has sparse weights, which are not supported"));
     }
@@ -287,7 +292,7 @@ pub(crate) fn read(model: ModelProto, file_bytes: usize) -> Result<Network> {
     let outputs = import.outputs(&graph.output)?;
     let extra = metadata::read(&model.metadata_props, &import.drafts[0].shape)
         .map_err(|problem| Error::Model { problem })?;
-    let name = graph.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "network".into());
+    let name = graph.name.unwrap_or_else(|| "network".into());
     import.finish(name, outputs, extra, file_bytes)
 }
 
@@ -318,7 +323,7 @@ fn is_standard(domain: Option<&str>) -> bool {
 fn opset(model: &ModelProto) -> Result<i64> {
     let standard = model.opset_import.iter().filter(|set| is_standard(set.domain.as_deref()));
     match standard.filter_map(|set| set.version).max() {
-        None => Err(problem("names no version of ONNX's operator set; it is no ONNX model")),
+        None => Err(problem("names no version of ONNX's operator set")),
         Some(version) if version < OLDEST_OPSET => Err(problem(format!(
             "uses operator set {version}; {OLDEST_OPSET} or newer is supported. Convert it, in \
              Python with onnx.version_converter.convert_version(model, 13)"
@@ -452,7 +457,8 @@ impl Import {
         self.batch = batch;
         self.names.choose(&name);
         self.values.insert(name.clone(), Value::Node(NodeId(0)));
-        self.drafts.push(Draft { name, op, inputs: vec![], params: vec![], shape });
+        let value = name.clone();
+        self.drafts.push(Draft { name, value, op, inputs: vec![], params: vec![], shape });
         Ok(())
     }
 

@@ -145,7 +145,7 @@ impl Walk<'_> {
     }
 
     fn no_field(&self, start: usize) -> String {
-        format!("is not an ONNX model or damaged: byte {start}{} begins no field", self.place())
+        format!("is damaged or something else: byte {start}{} begins no field", self.place())
     }
 
     fn place(&self) -> String {

@@ -42,7 +42,7 @@ fn add_bias(
         Op::Dense => 0,
         _ => return Err(refused.into()),
     };
-    if import.param_count(layer) != 1 || import.uses(call, layer_input) != 1 {
+    if import.param_count(layer) != 1 || !import.is_only_use(call, layer_input, layer) {
         return Err(refused.into());
     }
     let bias = import.weight(call, constant_input)?;

@@ -112,6 +112,9 @@ pub(super) fn read_squeeze(import: &mut Import, call: &Call<'_>) -> Result<(), S
     let axes = axes(import, call)?;
     match import.value(call, 0)? {
         Value::Constant(tensor) => squeeze_constant(import, call, &tensor, &axes),
+        Value::Node(_) if axes.is_empty() => {
+            Err("without axes it would depend on the batch size; give the axes to remove".into())
+        }
         Value::Node(input) => {
             let shape = import.shape(input);
             let rank = shape.len() as i64 + 1;
@@ -169,6 +172,7 @@ pub(super) fn read_unsqueeze(import: &mut Import, call: &Call<'_>) -> Result<(),
     if rank > 16 || wrapped.iter().any(|&axis| axis >= rank) {
         return Err(format!("cannot insert axes {axes:?} into {dims:?}"));
     }
+    let before_batch = wrapped.contains(&0);
     for axis in wrapped {
         dims.insert(axis.min(dims.len()), 1);
     }
@@ -177,9 +181,7 @@ pub(super) fn read_unsqueeze(import: &mut Import, call: &Call<'_>) -> Result<(),
             import.bind(call, Value::constant(Tensor { dims, ..(*tensor).clone() }));
             Ok(())
         }
-        Value::Node(_) if axes.contains(&0) => {
-            Err("an axis before the batch is not supported".into())
-        }
+        Value::Node(_) if before_batch => Err("an axis before the batch is not supported".into()),
         Value::Node(input) => {
             import.emit(call, Op::Reshape { shape: dims[1..].to_vec() }, vec![input], vec![])
         }
