@@ -1,1 +1,31 @@
-//! report
+//! How Cutaway shows things.
+mod axis;
+mod base64;
+mod charts;
+mod color;
+mod colormap;
+mod error;
+mod escape;
+mod figure;
+mod files;
+mod font;
+mod legend;
+pub mod number;
+mod pixels;
+mod plot;
+mod raster;
+mod scene;
+mod style;
+mod svg;
+mod theme;
+pub use axis::Axis;
+pub use charts::*;
+pub use color::Rgb;
+pub use colormap::{ColorMap, ColorScale, category_color};
+pub use error::{Error, Result};
+pub use escape::escape;
+pub use figure::Figure;
+pub use files::write_atomic;
+pub use pixels::PixelGrid;
+pub use scene::{Anchor, Item, Scene, Step};
+pub use theme::{Paint, Theme};

@@ -1,0 +1,101 @@
+//! The colour bar: what each colour stands for, and what the scale cannot show.
+
+use crate::axis::Axis;
+use crate::color::Rgb;
+use crate::colormap::{ColorScale, Excess};
+use crate::font::{Weight, elide, width};
+use crate::legend::{self, Entry, Mark};
+use crate::pixels::PixelGrid;
+use crate::scene::{Anchor, Item, Scene};
+use crate::style::{SMALL, plural};
+use crate::theme::Paint;
+
+const LENGTH: f64 = 260.0;
+const THICKNESS: f64 = 11.0;
+
+/// Draws a horizontal colour bar from (x, y) downwards within `room` and gives the height it took.
+pub(super) fn draw(
+    scene: &mut Scene,
+    x: f64,
+    y: f64,
+    room: f64,
+    scale: &ColorScale,
+    excess: Excess,
+) -> f64 {
+    let mut top = y;
+    if !scale.label.is_empty() {
+        let label = elide(&scale.label, SMALL, Weight::Regular, room);
+        scene.add(Item::text(x, top + 11.0, label).size(SMALL).fill(Paint::Soft));
+        top += 17.0;
+    }
+    let axis = Axis { percent: scale.percent, log: scale.log, ..Axis::new("") };
+    let axis = axis.range(scale.min, scale.max);
+    let ends = [scale.min, scale.max].map(|v| end_label(scale, v));
+    let [first, last] = [0, 1].map(|i| width(&ends[i], SMALL, Weight::Regular));
+    // The labels of both ends are centred under them and may stick out.
+    let left = x + (0.5 * first - 6.0).max(0.0);
+    let length = LENGTH.min(room - 0.5 * first - 0.5 * last - 4.0).max(40.0);
+    draw_ramp(scene, left, top, length, scale);
+    draw_ticks(scene, (left, top + THICKNESS, length), scale, &axis, &ends);
+    top += THICKNESS + 20.0;
+    top += legend::draw(scene, x, top, room, &entries(scale, excess));
+    top - y
+}
+
+fn draw_ramp(scene: &mut Scene, left: f64, top: f64, length: f64, scale: &ColorScale) {
+    let colors: Vec<Rgb> = (0..256).map(|i| scale.map.color(f64::from(i) / 255.0)).collect();
+    if let Ok(ramp) = PixelGrid::new(256, 1, colors) {
+        scene.add(Item::image(left, top, length, THICKNESS, ramp).named("color-bar"));
+    }
+    scene.add(Item::rect(left, top, length, THICKNESS).stroke(Paint::Rule, 0.75));
+}
+
+/// Both ends always have their number; of the round numbers between them, those with room.
+fn draw_ticks(
+    scene: &mut Scene,
+    (left, top, length): (f64, f64, f64),
+    scale: &ColorScale,
+    axis: &Axis,
+    ends: &[String; 2],
+) {
+    let layout = axis.lay_out(None, 4, false);
+    let half = |label: &str| 0.5 * width(label, SMALL, Weight::Regular) + 4.0;
+    let mut placed: Vec<(f64, f64)> = Vec::new();
+    let mut place = |position: f64, label: &str| {
+        let at = left + length * position;
+        let span = (at - half(label), at + half(label));
+        if placed.iter().any(|p| span.0 < p.1 && p.0 < span.1) {
+            return;
+        }
+        placed.push(span);
+        scene.add(Item::line(at, top, at, top + 4.0).stroke(Paint::Rule, 1.0));
+        let text = Item::text(at, top + 16.0, label).size(SMALL).fill(Paint::Soft);
+        scene.add(text.anchor(Anchor::Middle));
+    };
+    place(0.0, &ends[0]);
+    place(1.0, &ends[1]);
+    for (value, label) in &layout.ticks {
+        place(scale.position(*value), label);
+    }
+}
+
+fn end_label(scale: &ColorScale, value: f64) -> String {
+    if scale.percent {
+        return crate::number::significant(100.0 * value, 3) + " %";
+    }
+    crate::number::significant(value, 3)
+}
+
+fn entries(scale: &ColorScale, excess: Excess) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut add = |count: usize, color: Rgb, words: &str| {
+        if count > 0 {
+            let label = format!("{words}: {}", plural(count, "value"));
+            entries.push(Entry::new(Mark::Box(color.into(), 1.0), label));
+        }
+    };
+    add(excess.not_finite, scale.map.not_finite(), "not finite (NaN, ±∞)");
+    add(excess.below, scale.map.color(0.0), "below the scale");
+    add(excess.above, scale.map.color(1.0), "above the scale");
+    entries
+}

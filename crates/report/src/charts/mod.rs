@@ -1,0 +1,24 @@
+//! The charts, one file each: plain builders that take numbers and give a [`Figure`](crate::Figure).
+
+mod bar;
+mod cells;
+mod colorbar;
+mod confusion;
+mod heat_map;
+mod histogram;
+mod image_grid;
+mod line;
+mod network;
+mod reliability;
+mod tile_grid;
+mod tiles;
+
+pub use bar::{Bar, BarChart};
+pub use confusion::ConfusionMatrix;
+pub use heat_map::{GridAxis, HeatMap};
+pub use histogram::Histogram;
+pub use image_grid::{ImageGrid, Tile};
+pub use line::{LineChart, Series};
+pub use network::{DiagramNode, NetworkDiagram};
+pub use reliability::{ReliabilityBin, ReliabilityDiagram};
+pub use tile_grid::TileGrid;
