@@ -17,7 +17,7 @@
 //! let options = OpenOptions { strokes_train: 100, strokes_test: 20, ..Default::default() };
 //! let digits = open("strokes", &options)?;
 //! assert_eq!((digits.train.len(), digits.test.len()), (100, 20));
-//! assert_eq!(digits.labels[digits.test.label(3)], "3");
+//! assert_eq!(digits.labels[7], "7");
 //!
 //! // A batch of two as a network's input: NCHW, from 0 to 1.
 //! let mut batch = vec![0.0; 2 * 28 * 28];
@@ -31,6 +31,7 @@
 mod atomic;
 mod cache;
 mod catalog;
+mod centre;
 mod dataset;
 mod error;
 mod fetch;
@@ -38,6 +39,7 @@ pub mod idx;
 mod idx_folder;
 mod image_folder;
 mod images;
+mod like_mnist;
 mod open;
 mod options;
 mod picture;

@@ -24,11 +24,13 @@ enum Manner {
     Silent,
 }
 
+/// Path and `Range` header of a request.
+type Request = (String, Option<String>);
+
 /// A small HTTP server; it lives as long as the test's process.
 struct Server {
     url: String,
-    /// Path and `Range` header of each request.
-    requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -57,7 +59,7 @@ fn answer(
     stream: &TcpStream,
     files: &HashMap<String, Vec<u8>>,
     manner: Manner,
-    seen: &Mutex<Vec<(String, Option<String>)>>,
+    seen: &Mutex<Vec<Request>>,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
