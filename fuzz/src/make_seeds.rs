@@ -5,10 +5,15 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use cutaway_data::Images;
 use cutaway_data::idx::Array;
+use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, PoolSpec, onnx};
+use cutaway_train::{Recipe, TrainOptions, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    idx(&folder("idx")?)
+    idx(&folder("idx")?)?;
+    networks(&folder("onnx")?)?;
+    checkpoints(&folder("checkpoint")?)
 }
 
 fn folder(name: &str) -> std::io::Result<PathBuf> {
@@ -28,4 +33,47 @@ fn idx(folder: &Path) -> Result<(), Box<dyn Error>> {
         array.write(&folder.join(format!("{name}.idx.gz")), true)?;
     }
     Ok(())
+}
+
+/// Small networks that between them use every operator.
+fn networks(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut plain = NetworkBuilder::new("plain");
+    plain.input("image", &[1, 8, 8]).conv("conv1", ConvSpec::new(2, 3)).relu("relu1").max_pool("pool1", 2);
+    plain.flatten("flat").dense("logits", 3).softmax("probabilities").labels(["a", "b", "c"]);
+
+    let mut branches = NetworkBuilder::new("branches");
+    branches.input("image", &[2, 6, 6]).conv("left", ConvSpec::new(4, 3).same().groups(2));
+    branches.batch_norm("norm");
+    let left = branches.last();
+    branches.at(NodeId(0)).conv("right", ConvSpec::new(4, 1).no_bias());
+    let right = branches.last();
+    branches.add("sum", &[left, right]);
+    let sum = branches.last();
+    branches.concat("both", &[sum, right]).avg_pool("average", PoolSpec::new(3).stride(2)).global_avg_pool("global");
+    branches.reshape("vector", &[8]).dropout("dropout", 0.5).dense("logits", 2).log_softmax("log_probabilities");
+
+    let mut smallest = NetworkBuilder::new("smallest");
+    smallest.input("x", &[1]).relu("y");
+
+    for (name, builder) in [("plain", plain), ("branches", branches), ("smallest", smallest)] {
+        onnx::save(&builder.build(1)?, folder.join(format!("{name}.onnx")))?;
+    }
+    Ok(())
+}
+
+/// A checkpoint of each recipe's kind: with and without averaged weights and held-out images.
+fn checkpoints(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let pixels = (0..20 * 16).map(|i| (i * 7 % 256) as u8).collect();
+    let images = Images::new(4, 4, 1, pixels, (0..20).map(|i| i % 2).collect())?;
+    for (name, recipe) in [("reference", Recipe::reference()), ("best", Recipe::best())] {
+        let recipe = Recipe { epochs: 2, batch_size: 5, ..recipe };
+        let checkpoint = Some(folder.join(format!("{name}.safetensors")));
+        let options = TrainOptions { checkpoint, dataset: "seeds".into(), ..Default::default() };
+        train(&linear()?, &images, &recipe, &options, &mut ())?;
+    }
+    Ok(())
+}
+
+fn linear() -> Result<Network, cutaway_net::Error> {
+    NetworkBuilder::new("linear").input("image", &[1, 4, 4]).flatten("flat").dense("logits", 2).build(1)
 }

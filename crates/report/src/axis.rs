@@ -154,6 +154,8 @@ fn log_ticks(low: f64, high: f64, target: usize) -> Vec<f64> {
     let decades = (last - first).max(1) as usize;
     let leads: &[f64] = if decades * 3 <= target.max(6) { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let stride = decades.div_ceil(target.max(2)).max(1);
+    // Thinned powers are multiples of the stride, so that 1 is among them.
+    let first = first.div_euclid(stride as i32) * stride as i32;
     let all: Vec<f64> = (first..=last + stride as i32)
         .step_by(stride)
         .flat_map(|exponent| leads.iter().map(move |lead| lead * 10f64.powi(exponent)))

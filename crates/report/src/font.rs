@@ -71,7 +71,8 @@ pub(crate) fn width(text: &str, size: f64, weight: Weight) -> f64 {
 
 /// The text, or as much of its beginning as fits into `room` with an ellipsis.
 pub(crate) fn elide(text: &str, size: f64, weight: Weight, room: f64) -> String {
-    if width(text, size, weight) <= room {
+    // The room is often the width of this very text, up to rounding.
+    if width(text, size, weight) <= room + 0.01 {
         return text.to_owned();
     }
     let face = weight.face();
@@ -186,7 +187,7 @@ mod tests {
     fn the_embedded_faces_parse_and_hold_the_signs_that_figures_use() {
         for weight in [Weight::Regular, Weight::SemiBold] {
             let face = weight.face().expect("the embedded face parses");
-            for c in "AZaz09äéñßŁ…→×−≤≥±·⁰¹²³⁴⁵⁶⁷⁸⁹⁻μσΔ∂∞∑√‖%".chars().filter(|&c| c != '‖')
+            for c in "AZaz09äéñßŁ…→×−≤≥±·⁰¹²³⁴⁵⁶⁷⁸⁹⁻μσΔ∂∞∑√%".chars().filter(|&c| c != '‖')
             {
                 assert!(face.glyph_index(c).is_some(), "{c} {weight:?}");
             }
@@ -200,7 +201,7 @@ mod tests {
         let text = "a rather long label that nobody has room for";
         for room in [20.0, 60.0, 140.0] {
             let short = elide(text, 12.0, Weight::Regular, room);
-            assert!(width(&short, 12.0, Weight::Regular) <= room, "{short}");
+            assert!(width(&short, 12.0, Weight::Regular) <= room + 0.01, "{short}");
             assert!(short.ends_with('…'));
         }
         assert_eq!(elide("fits", 12.0, Weight::Regular, 100.0), "fits");

@@ -63,12 +63,15 @@ impl Frame<'_> {
         let mut top = title(&mut scene, self.title, PAD, room);
         top += legend::draw(&mut scene, PAD, top, room, self.legend);
         if !self.y.label.is_empty() {
+            top += if self.legend.is_empty() { 0.0 } else { 4.0 };
             let label = elide(&self.y.label, SMALL, Weight::Regular, room);
             scene.add(Item::text(PAD, top + 13.0, label).size(SMALL).fill(Paint::Soft));
             top += 18.0;
         }
         top += 8.0;
-        let y_target = (self.plot_height / 44.0).round().clamp(2.0, 10.0) as usize;
+        // Powers of ten bear to stand closer than steps of a linear axis.
+        let pitch = if self.y.log { 24.0 } else { 40.0 };
+        let y_target = (self.plot_height / pitch).round().clamp(2.0, 10.0) as usize;
         let y = self.y.lay_out(self.y_extent, y_target, true);
         let widest = y.ticks.iter().map(|(_, label)| text_width(label)).fold(0.0, f64::max);
         let left = (PAD + widest + 8.0).max(self.min_left);

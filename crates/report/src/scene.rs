@@ -250,9 +250,11 @@ impl Step {
     }
 }
 
-/// Line breaks and control characters have no place in a label.
+/// Line breaks and control characters have no place in a label. The typeface lacks the sign of a
+/// norm, which two bars replace.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.replace(['‖', '∥'], "||")
 }
 
 /// A drawing: shapes in the order in which they are painted.

@@ -60,7 +60,7 @@ const IR_VERSION: i64 = 8;
 pub const MAX_FILE_BYTES: u64 = (1 << 31) - 1;
 
 /// The most protobuf fields with content that a file may have; models have thousands.
-const MAX_FIELDS: usize = 1 << 20;
+const MAX_FIELDS: usize = 1 << 18;
 
 /// How many numbers a network may have for each byte of its file, where nodes share weights.
 const MAX_SHARING: usize = 16;

@@ -121,7 +121,7 @@ fn draw_row_labels(
     labels: &[String],
     room: f64,
 ) {
-    for i in axis.labelled(cells.rows, 16.0 / cells.cell_height) {
+    for i in axis.labelled(cells.rows, axis.least_pitch() / cells.cell_height) {
         let y = cells.top + cells.cell_height * (i as f64 + 0.5);
         let label = elide(&labels[i], SMALL, Weight::Regular, room + 0.5);
         let text = Item::text(cells.left - 7.0, y, label).size(SMALL).anchor(Anchor::End);
@@ -157,5 +157,5 @@ fn draw_slanted(scene: &mut Scene, cells: &Cells, labels: &[String]) -> f64 {
         let text = Item::text(x + 4.0, y, short).size(SMALL).anchor(Anchor::End);
         scene.add(text.rotated(-SLANT).fill(Paint::Soft).hover(label));
     }
-    deepest + 12.0
+    deepest + 6.0
 }

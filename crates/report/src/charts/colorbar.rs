@@ -31,10 +31,7 @@ pub(super) fn draw(
     let axis = Axis { percent: scale.percent, log: scale.log, ..Axis::new("") };
     let axis = axis.range(scale.min, scale.max);
     let ends = [scale.min, scale.max].map(|v| end_label(scale, v));
-    let [first, last] = [0, 1].map(|i| width(&ends[i], SMALL, Weight::Regular));
-    // The labels of both ends are centred under them and may stick out.
-    let left = x + (0.5 * first - 6.0).max(0.0);
-    let length = LENGTH.min(room - 0.5 * first - 0.5 * last - 4.0).max(40.0);
+    let (left, length) = (x, LENGTH.min(room).max(40.0));
     draw_ramp(scene, left, top, length, scale);
     draw_ticks(scene, (left, top + THICKNESS, length), scale, &axis, &ends);
     top += THICKNESS + 20.0;
@@ -59,23 +56,27 @@ fn draw_ticks(
     ends: &[String; 2],
 ) {
     let layout = axis.lay_out(None, 4, false);
-    let half = |label: &str| 0.5 * width(label, SMALL, Weight::Regular) + 4.0;
     let mut placed: Vec<(f64, f64)> = Vec::new();
-    let mut place = |position: f64, label: &str| {
+    let mut place = |position: f64, label: &str, anchor: Anchor| {
         let at = left + length * position;
-        let span = (at - half(label), at + half(label));
-        if placed.iter().any(|p| span.0 < p.1 && p.0 < span.1) {
+        let long = width(label, SMALL, Weight::Regular);
+        let begin = match anchor {
+            Anchor::Start => at,
+            Anchor::Middle => at - 0.5 * long,
+            Anchor::End => at - long,
+        };
+        if placed.iter().any(|&(from, to)| begin < to + 8.0 && from < begin + long + 8.0) {
             return;
         }
-        placed.push(span);
+        placed.push((begin, begin + long));
         scene.add(Item::line(at, top, at, top + 4.0).stroke(Paint::Rule, 1.0));
         let text = Item::text(at, top + 16.0, label).size(SMALL).fill(Paint::Soft);
-        scene.add(text.anchor(Anchor::Middle));
+        scene.add(text.anchor(anchor));
     };
-    place(0.0, &ends[0]);
-    place(1.0, &ends[1]);
+    place(0.0, &ends[0], Anchor::Start);
+    place(1.0, &ends[1], Anchor::End);
     for (value, label) in &layout.ticks {
-        place(scale.position(*value), label);
+        place(scale.position(*value), label, Anchor::Middle);
     }
 }
 

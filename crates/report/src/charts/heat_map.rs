@@ -8,7 +8,7 @@ use crate::error::{Error, Result, check_len, check_limit};
 use crate::figure::Figure;
 use crate::font::{Weight, width};
 use crate::legend::{self, Entry, Mark};
-use crate::number::significant;
+use crate::number::{fixed, significant};
 use crate::pixels::PixelGrid;
 use crate::scene::{Anchor, Item, Scene};
 use crate::style::{PAD, SMALL, WIDTH, join, placeholder, plural, title};
@@ -51,6 +51,11 @@ impl GridAxis {
 
     pub(super) fn is_named(&self) -> bool {
         matches!(self.places, Places::Names(_))
+    }
+
+    /// Distance of row labels that reads well: names are all wanted, numbers can be counted on.
+    pub(super) fn least_pitch(&self) -> f64 {
+        if self.is_named() { 16.0 } else { 26.0 }
     }
 
     pub(super) fn check(&self, count: usize) -> Result<()> {
@@ -110,7 +115,7 @@ pub struct HeatMap {
     values: Vec<f64>,
     colors: Colors,
     outlines: Vec<Outline>,
-    digits: Option<usize>,
+    decimals: Option<usize>,
     width: f64,
     size: CellSize,
 }
@@ -133,9 +138,9 @@ impl HeatMap {
             values,
             colors: Colors::Scale(scale),
             outlines: Vec::new(),
-            digits: None,
+            decimals: None,
             width: WIDTH,
-            size: CellSize::Square { height: 520.0, side: 40.0 },
+            size: CellSize::Square { height: 520.0, side: 44.0 },
         }
     }
 
@@ -156,11 +161,11 @@ impl HeatMap {
         map
     }
 
-    /// Prints each value with this many significant digits, or the name of the class, where all
-    /// fit into their cells.
+    /// Prints each value with this many decimals, or the name of the class, where all fit into
+    /// their cells.
     #[must_use]
-    pub fn print(mut self, digits: usize) -> HeatMap {
-        self.digits = Some(digits.clamp(1, 12));
+    pub fn print(mut self, decimals: usize) -> HeatMap {
+        self.decimals = Some(decimals.min(12));
         self
     }
 
@@ -249,10 +254,11 @@ impl HeatMap {
 
     fn text_of(&self, value: f64) -> String {
         match &self.colors {
-            Colors::Scale(scale) if scale.percent => {
-                significant(100.0 * value, self.digits.unwrap_or(4)) + " %"
+            Colors::Scale(scale) => {
+                let (value, unit) = if scale.percent { (100.0 * value, " %") } else { (value, "") };
+                let text = self.decimals.map(|decimals| fixed(value, decimals));
+                text.unwrap_or_else(|| significant(value, 4)) + unit
             }
-            Colors::Scale(_) => significant(value, self.digits.unwrap_or(4)),
             Colors::Classes(names) => names.get(value as usize).cloned().unwrap_or_default(),
         }
     }
@@ -290,7 +296,7 @@ impl HeatMap {
     }
 
     fn draw_numbers(&self, scene: &mut Scene, cells: &Cells) {
-        if self.digits.is_none() || cells.cell_height < SMALL + 3.0 {
+        if self.decimals.is_none() || cells.cell_height < SMALL + 3.0 {
             return;
         }
         let texts: Vec<String> = self.values.iter().map(|&value| self.text_of(value)).collect();

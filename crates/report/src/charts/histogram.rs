@@ -114,9 +114,9 @@ impl Histogram {
             return Ok(placeholder(&self.title, self.width, what));
         }
         let mut y_axis = Axis::new("count");
-        let mut base = 0.0;
         if self.log_counts {
-            (y_axis, base) = (Axis::new("count (logarithmic)").log(), 0.5);
+            // From below 1, so that a single value has a bar.
+            y_axis = Axis::new("count (logarithmic)").log().range(0.5, 1.6 * largest as f64);
         }
         let legend = self.legend();
         let mut plot = Frame {
@@ -126,7 +126,7 @@ impl Histogram {
             x: &self.axis,
             y: &y_axis,
             x_extent: self.edges.first().copied().zip(self.edges.last().copied()),
-            y_extent: Some((base, largest as f64)),
+            y_extent: Some((0.0, largest as f64)),
             x_loose: false,
             legend: &legend,
             min_left: 0.0,

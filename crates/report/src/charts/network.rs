@@ -108,10 +108,10 @@ impl NetworkDiagram {
         let half = |place: usize| 0.5 * graph.width(place, boxes);
         let left = (0..x.len()).map(|p| x[p] - half(p)).fold(f64::INFINITY, f64::min);
         let right = (0..x.len()).map(|p| x[p] + half(p)).fold(f64::NEG_INFINITY, f64::max);
-        let width = (right - left + 2.0 * PAD).max(if boxes.wide { WIDTH } else { 320.0 });
+        let width = (right - left + 2.0 * PAD).max(320.0);
         let mut scene = Scene::new(width, 0.0);
         let top = title(&mut scene, &self.title, PAD, width - 2.0 * PAD) + 2.0;
-        let centre = |place: usize| x[place] - left + 0.5 * (width - (right - left));
+        let centre = |place: usize| x[place] - left + PAD;
         let y = |rank: usize| top + boxes.pitch() * rank as f64;
         for edge in &graph.edges {
             let points = edge.iter().map(|&p| (centre(p), y(graph.rank[p]), p < nodes.len()));
@@ -272,14 +272,16 @@ impl Graph {
     fn positions(&self, boxes: &Boxes) -> Vec<f64> {
         let neighbours = self.neighbours();
         let mut x = vec![0.0; self.rank.len()];
-        for sweep in 0..12 {
+        for sweep in 0..120 {
             for step in 0..self.ranks.len() {
                 let index = if sweep % 2 == 0 { step } else { self.ranks.len() - 1 - step };
                 let layer = &self.ranks[index];
                 let wanted = |place: usize| {
                     let near = neighbours[0][place].iter().chain(&neighbours[1][place]);
-                    // Boxes pull harder than the bends of long edges: the main path stays straight.
-                    let pull = |n: usize| if n < self.nodes { 4.0 } else { 1.0 };
+                    // Boxes follow boxes and bends follow bends: the main path and the long edges
+                    // beside it both stay straight.
+                    let alike = |n: usize| (n < self.nodes) == (place < self.nodes);
+                    let pull = |n: usize| if alike(n) { 1.0 } else { 0.02 };
                     let (sum, weight) =
                         near.fold((0.0, 0.0), |(s, w), &n| (s + pull(n) * x[n], w + pull(n)));
                     if weight > 0.0 { sum / weight } else { x[place] }

@@ -83,7 +83,7 @@ impl ReliabilityDiagram {
         let mut plot = Frame {
             title: &self.title,
             width: self.width,
-            plot_height: 0.62 * self.width,
+            plot_height: 0.56 * self.width,
             x: &share,
             y: &Axis { label: "accuracy".to_owned(), ..share.clone() },
             x_extent: None,
@@ -107,15 +107,15 @@ impl ReliabilityDiagram {
         // Most predictions of a good network share the last bin; the others would vanish.
         let log = largest > 50.0 * smallest;
         let y = Axis::new(if log { "predictions (logarithmic)" } else { "predictions" });
-        let y = if log { y.log() } else { y };
+        let y = if log { y.log().range(0.5, 1.6 * largest) } else { y };
         let mut plot = Frame {
             title: "",
             width: self.width,
-            plot_height: 0.2 * self.width,
+            plot_height: 0.22 * self.width,
             x: &Axis::new("confidence").percent().range(0.0, 1.0),
             y: &y,
             x_extent: None,
-            y_extent: Some((if log { 0.5 } else { 0.0 }, largest)),
+            y_extent: Some((0.0, largest)),
             x_loose: false,
             legend: &[],
             min_left,

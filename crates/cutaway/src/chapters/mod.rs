@@ -1,0 +1,1 @@
+//! Chapters of the report: each turns results into text, figures and tables.

@@ -1,0 +1,149 @@
+//! A model that the user can ask: network, engine, preprocessing, labels.
+
+use std::path::Path;
+
+use cutaway_data::{Images, Picture};
+use cutaway_engine::{Engine, Options};
+use cutaway_net::{Network, onnx};
+use ndarray::{Array2, ArrayD, IxDyn};
+
+/// The reference CNN trained on MNIST, see `models/README.md`.
+const BUILTIN: &[u8] = include_bytes!("../models/mnist.onnx");
+
+/// Why a model cannot be opened or asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is no network.
+    #[error(transparent)]
+    Net(#[from] cutaway_net::Error),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] cutaway_engine::Error),
+    /// The images do not suit.
+    #[error(transparent)]
+    Data(#[from] cutaway_data::Error),
+    /// An image of another size than the model takes.
+    #[error(
+        "{what} is {found} pixels, but the model takes {expected}; resize it (the command's \
+         --resize does)"
+    )]
+    Size {
+        /// Which image.
+        what: String,
+        /// Its height × width.
+        found: String,
+        /// What the model takes.
+        expected: String,
+    },
+}
+
+/// A network that can be asked about images. Preprocessing is the one in the network's metadata.
+pub struct Model {
+    engine: Engine,
+    source: String,
+}
+
+impl Model {
+    /// Opens `builtin` or an ONNX file.
+    ///
+    /// # Errors
+    /// If the file is no network that this version can run.
+    pub fn open(spec: &str, options: &Options) -> Result<Model, Error> {
+        if spec == "builtin" {
+            return Model::builtin(options);
+        }
+        Model::new(&onnx::load(Path::new(spec))?, spec, options)
+    }
+
+    /// The reference CNN trained on MNIST.
+    ///
+    /// # Errors
+    /// If the options do not suit this machine.
+    pub fn builtin(options: &Options) -> Result<Model, Error> {
+        Model::new(&onnx::from_bytes(BUILTIN)?, "builtin", options)
+    }
+
+    /// A model of a network; `source` says where it came from.
+    ///
+    /// # Errors
+    /// If the options do not suit this machine.
+    pub fn new(network: &Network, source: &str, options: &Options) -> Result<Model, Error> {
+        Ok(Model { engine: Engine::compile(network, options)?, source: source.to_owned() })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        self.engine.network()
+    }
+
+    /// The compiled network.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// `builtin`, or the path it was opened from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Name of a class: its label, or its number where the model has no labels.
+    pub fn label(&self, class: usize) -> String {
+        let labels = &self.network().metadata().labels;
+        labels.get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The network's input for some of the images, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// If the images have another size than the model takes, or an index is out of range.
+    pub fn input(&self, images: &Images, indices: &[usize]) -> Result<ArrayD<f32>, Error> {
+        let p = &self.network().metadata().preprocessing;
+        let (found, expected) =
+            ([images.height, images.width, images.channels], [p.height, p.width, p.channels]);
+        if found != expected {
+            return Err(size_error("an image of the data set", found, expected));
+        }
+        let shape = self.network().shape(self.network().input());
+        let shape: Vec<usize> = [indices.len()].iter().chain(shape).copied().collect();
+        let mut values = vec![0.0; shape.iter().product()];
+        images.to_nchw_f32(indices, p.scale, &p.mean, &p.std, &mut values)?;
+        Ok(ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many as the shape says"))
+    }
+
+    /// Class probabilities `[N, classes]` of some of the images.
+    ///
+    /// # Errors
+    /// As [`Model::input`].
+    pub fn predict(&self, images: &Images, indices: &[usize]) -> Result<Array2<f32>, Error> {
+        let input = self.input(images, indices)?;
+        Ok(self.engine.predict(input.view())?)
+    }
+
+    /// Reads a picture as the model takes it: its channels, and with `resize` its size.
+    ///
+    /// # Errors
+    /// If the file is no picture, or has another size and `resize` is false.
+    pub fn picture(&self, path: &Path, resize: bool) -> Result<Images, Error> {
+        let p = &self.network().metadata().preprocessing;
+        let picture = Picture::read(path)?.with_channels(p.channels)?;
+        let found = [picture.height, picture.width, p.channels];
+        let expected = [p.height, p.width, p.channels];
+        if found == expected {
+            return Ok(picture.to_images());
+        }
+        if !resize {
+            return Err(size_error(&path.display().to_string(), found, expected));
+        }
+        Ok(picture.resized(p.height, p.width).to_images())
+    }
+}
+
+fn size_error(what: &str, found: [usize; 3], expected: [usize; 3]) -> Error {
+    let size = |[h, w, c]: [usize; 3]| match c {
+        1 => format!("{h}×{w} (grey)"),
+        3 => format!("{h}×{w} (colour)"),
+        _ => format!("{h}×{w} with {c} channels"),
+    };
+    Error::Size { what: what.to_owned(), found: size(found), expected: size(expected) }
+}

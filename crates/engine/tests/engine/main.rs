@@ -1,0 +1,13 @@
+//! The engine from outside: against PyTorch's values, against the readable f64 reference, and
+//! against its own promises.
+
+mod common;
+
+mod determinism;
+mod errors;
+mod operators;
+mod random_networks;
+mod reference;
+mod special_values;
+mod sweep;
+mod trainer;

@@ -1,0 +1,102 @@
+//! A sweep answers what forward passes over edited copies answer.
+
+use cutaway_engine::{Edit, Fill, Isa};
+use cutaway_net::{ConvSpec, Network, NetworkBuilder, presets};
+use ndarray::{Array3, Array4, Axis, s};
+
+use crate::common::compile;
+use crate::common::numbers::{Numbers, bits};
+
+/// A colour image, an output without softmax.
+fn colour() -> Network {
+    let mut b = NetworkBuilder::new("colour");
+    b.input("x", &[3, 9, 7]).conv("", ConvSpec::new(16, 3)).relu("").flatten("").dense("logits", 4);
+    b.build(5).unwrap()
+}
+
+fn image(network: &Network) -> Array3<f32> {
+    let shape = network.shape(network.input());
+    Numbers::new(8).batch(1, shape).index_axis_move(Axis(0), 0).into_dimensionality().unwrap()
+}
+
+/// All kinds of fills, in rectangles all over the image, up to the whole of it.
+fn edits([c, h, w]: [usize; 3], count: usize) -> Vec<Edit> {
+    let mut numbers = Numbers::new(3);
+    let mut edits: Vec<Edit> = (0..count)
+        .map(|at| {
+            let (height, width) = (1 + numbers.below(h), 1 + numbers.below(w));
+            let (row, col) = (numbers.below(h - height + 1), numbers.below(w - width + 1));
+            let fill = match at % 3 {
+                0 => Fill::Value(numbers.uniform(-1.0, 1.0)),
+                1 => Fill::Channels(numbers.vec(c)),
+                _ => {
+                    let pixels = numbers.vec(c * height * width);
+                    Fill::Patch(Array3::from_shape_vec((c, height, width), pixels).unwrap())
+                }
+            };
+            Edit { row, col, height, width, fill }
+        })
+        .collect();
+    edits.push(Edit { row: 0, col: 0, height: h, width: w, fill: Fill::Value(0.0) });
+    edits.push(Edit { row: h - 1, col: w - 1, height: 1, width: 1, fill: Fill::Value(1.0) });
+    edits
+}
+
+/// Edited copies, `[edits, C, H, W]`.
+fn edited(base: &Array3<f32>, edits: &[Edit]) -> Array4<f32> {
+    let (c, h, w) = base.dim();
+    let mut copies = Array4::zeros((edits.len(), c, h, w));
+    for (edit, mut copy) in edits.iter().zip(copies.outer_iter_mut()) {
+        copy.assign(base);
+        let rows = edit.row..edit.row + edit.height;
+        let cols = edit.col..edit.col + edit.width;
+        let mut rectangle = copy.slice_mut(s![.., rows, cols]);
+        match &edit.fill {
+            Fill::Value(value) => rectangle.fill(*value),
+            Fill::Channels(values) => {
+                for (mut plane, value) in rectangle.outer_iter_mut().zip(values) {
+                    plane.fill(*value);
+                }
+            }
+            Fill::Patch(patch) => rectangle.assign(patch),
+        }
+    }
+    copies
+}
+
+#[test]
+fn a_sweep_is_a_forward_pass_over_edited_copies() {
+    for isa in Isa::available() {
+        for (network, count) in [(colour(), 100), (presets::reference_cnn(3), 40)] {
+            let engine = compile(&network, isa);
+            let base = image(&network);
+            let (c, h, w) = base.dim();
+            let edits = edits([c, h, w], count);
+            let found = engine.sweep(base.view(), &edits).unwrap();
+            let wanted = engine.predict(edited(&base, &edits).view()).unwrap();
+            assert_eq!(found.dim(), wanted.dim());
+            assert_eq!(bits(&found), bits(&wanted), "{} on {isa}", network.name());
+        }
+    }
+}
+
+#[test]
+fn a_sweep_takes_a_base_in_any_memory_order_and_leaves_it_alone() {
+    let network = colour();
+    let engine = compile(&network, Isa::detect());
+    let base = image(&network);
+    let edits = edits([3, 9, 7], 20);
+    let wanted = engine.sweep(base.view(), &edits).unwrap();
+    let channels_last = base.clone().permuted_axes([1, 2, 0]).as_standard_layout().into_owned();
+    let reordered = channels_last.permuted_axes([2, 0, 1]);
+    assert!(!reordered.is_standard_layout());
+    assert_eq!(bits(&engine.sweep(reordered.view(), &edits).unwrap()), bits(&wanted));
+    assert_eq!(reordered, base);
+}
+
+#[test]
+fn a_sweep_without_edits_answers_nothing() {
+    let network = colour();
+    let found = compile(&network, Isa::detect()).sweep(image(&network).view(), &[]).unwrap();
+    assert_eq!(found.dim(), (0, 4));
+}
