@@ -307,11 +307,11 @@ impl<'a> Run<'a> {
         };
         self.state.epochs.push(result);
         self.state.position = Position { epoch: progress.epoch, ..Position::default() };
-        if let Some(stopping) = self.recipe.early_stopping {
-            if stopping.best(self.validation_losses()) == Some(progress.epoch - 1) {
-                let values = network.params().iter().map(|param| param.values.clone());
-                self.best = Some(values.collect());
-            }
+        if let Some(stopping) = self.recipe.early_stopping
+            && stopping.best(self.validation_losses()) == Some(progress.epoch - 1)
+        {
+            let values = network.params().iter().map(|param| param.values.clone());
+            self.best = Some(values.collect());
         }
         if let Some(path) = &self.options.metrics {
             metrics::write(path, &self.state.epochs)?;

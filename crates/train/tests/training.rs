@@ -330,7 +330,7 @@ fn progress_counts_every_image_once() {
             self.batches += 1;
             assert_eq!(progress.images, 72);
             assert!(progress.train_loss.is_finite() && progress.remaining_seconds() >= 0.0);
-            if self.batches % 5 == 0 {
+            if self.batches.is_multiple_of(5) {
                 assert_eq!(progress.images_done, 72);
             }
         }
