@@ -49,7 +49,9 @@ impl TrainingBar {
             false => ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8)),
         };
         let style = "{prefix} {bar:24.cyan/blue} {msg}";
-        bar.set_style(ProgressStyle::with_template(style).expect("a fixed template").progress_chars("━╸─"));
+        bar.set_style(
+            ProgressStyle::with_template(style).expect("a fixed template").progress_chars("━╸─"),
+        );
         TrainingBar { bar, quiet }
     }
 }

@@ -3,9 +3,10 @@
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::explain::Filters;
+use cutaway::net::Summary;
 use cutaway::report::{
-    Axis, ConfusionMatrix, Figure, ImageGrid, LineChart, PixelGrid, ReliabilityBin,
-    ReliabilityDiagram, Series, Tile, TileGrid,
+    Axis, ConfusionMatrix, DiagramNode, Figure, ImageGrid, LineChart, NetworkDiagram, PixelGrid,
+    ReliabilityBin, ReliabilityDiagram, Series, Tile, TileGrid,
 };
 use cutaway::train::{EpochResult, Evaluation, Mistake};
 
@@ -110,4 +111,15 @@ pub(crate) fn of_filters(filters: &Filters) -> Result<Figure> {
     let title = format!("The {count} filters of {layer}: norm over {channels} input channels");
     let grid = TileGrid::magnitudes(title, shape, tiles).scale_label("norm of the weights");
     Ok(grid.coordinates().draw()?)
+}
+
+/// The layers as boxes.
+pub(crate) fn network(model: &Model, summary: &Summary) -> Result<Figure> {
+    let place = |name: &String| summary.layers.iter().position(|l| l.name == *name);
+    let nodes = summary.layers.iter().map(|layer| {
+        let shape: Vec<String> = layer.output_shape.iter().map(ToString::to_string).collect();
+        let inputs: Vec<usize> = layer.inputs.iter().filter_map(place).collect();
+        DiagramNode::new(&layer.name, &layer.kind, shape.join(" × "), inputs).params(layer.params)
+    });
+    Ok(NetworkDiagram::new(model.network().name(), nodes.collect()).draw()?)
 }

@@ -55,7 +55,12 @@ fn steps_take_no_memory_after_two_to_warm_up() {
             let before = ALLOCATOR.allocations();
             (2..12).for_each(&mut step);
             let taken = ALLOCATOR.allocations() - before;
-            assert_eq!(taken, 0, "allocations in ten steps of {} on {threads} threads", network.name());
+            assert_eq!(
+                taken,
+                0,
+                "allocations in ten steps of {} on {threads} threads",
+                network.name()
+            );
         }
     }
 }

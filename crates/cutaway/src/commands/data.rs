@@ -17,15 +17,19 @@ pub(crate) fn run(verb: &Data, common: &Common) -> Result<()> {
         Data::Export { data, out, gzip } => {
             let dataset = super::open_data(&data.data, common)?;
             export(&dataset, out, *gzip)?;
-            report(common, &json!({ "dataset": dataset.name, "hash": dataset.hash, "out": out }), || {
-                format!(
-                    "Wrote {} training and {} test images of {} to {}\n",
-                    dataset.train.len(),
-                    dataset.test.len(),
-                    dataset.name,
-                    out.display()
-                )
-            })
+            report(
+                common,
+                &json!({ "dataset": dataset.name, "hash": dataset.hash, "out": out }),
+                || {
+                    format!(
+                        "Wrote {} training and {} test images of {} to {}\n",
+                        dataset.train.len(),
+                        dataset.test.len(),
+                        dataset.name,
+                        out.display()
+                    )
+                },
+            )
         }
     }
 }

@@ -8,6 +8,8 @@ mod study;
 mod summary;
 mod train;
 
+pub(crate) use train::wrong;
+
 use clap::CommandFactory;
 use cutaway::Model;
 use cutaway::data::{Dataset, OpenOptions};

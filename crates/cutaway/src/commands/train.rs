@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cutaway::Model;
 use cutaway::data::Dataset;
-use cutaway::net::{NetworkBuilder, ConvSpec, Network, onnx, presets};
+use cutaway::net::{ConvSpec, Network, NetworkBuilder, onnx, presets};
 use cutaway::train::{Evaluation, Recipe, TrainOptions, TrainReport, evaluate, train};
 use serde_json::json;
 

@@ -247,7 +247,7 @@ impl Posture {
         let half = 0.05 * random.normal();
         let scale = 1.0 + half * half;
         // A ratio of two such is symmetric about 1, as a logarithmic normal would be.
-        let stretch = 0.14 * random.normal();
+        let stretch = 0.16 * random.normal();
         Self {
             slant: 0.16 + 0.26 * random.normal(),
             cos: (1.0 - half * half) / scale,

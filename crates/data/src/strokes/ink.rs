@@ -11,6 +11,10 @@ const BOX: f32 = 20.0;
 const MARGIN: usize = 2;
 const FRAME: usize = BOX as usize + 2 * MARGIN;
 
+/// The ink's radius is at most this share of a digit's shorter side, or `NARROWEST` pixels.
+const LOOP_SHARE: f32 = 0.19;
+const NARROWEST: f32 = 0.9;
+
 /// How the pen draws.
 struct Pen {
     /// Half of the line's width, in pixels.
@@ -32,9 +36,9 @@ impl Pen {
         let angle = Point { x: random.uniform(-1.0, 1.0), y: random.uniform(-1.0, 1.0) };
         let len = (angle.x * angle.x + angle.y * angle.y).sqrt().max(1e-3);
         let nib = if random.unit() < 0.3 { random.uniform(0.0, 0.45) } else { 0.0 };
-        let heavy = random.unit() < 0.14;
+        let heavy = random.unit() < 0.16;
         Self {
-            radius: if heavy { random.uniform(1.5, 2.6) } else { random.uniform(0.55, 1.6) },
+            radius: if heavy { random.uniform(1.5, 2.9) } else { random.uniform(0.55, 1.6) },
             pressure: random.uniform(0.0, 0.35),
             nib: (angle.x / len, angle.y / len, nib),
             edge: random.uniform(0.9, 1.7),
@@ -54,8 +58,8 @@ struct Blot {
 
 /// Inks the lines into `image` (28×28).
 pub(super) fn draw(lines: &[Line], random: &mut Random, image: &mut [u8]) {
-    let pen = Pen::new(random);
-    let blots = fit(lines, &pen, random);
+    let mut pen = Pen::new(random);
+    let blots = fit(lines, &mut pen, random);
     // How far each pixel lies inside the ink (positive) or outside.
     let mut depth = [-9.0_f32; FRAME * FRAME];
     for line in &blots {
@@ -80,13 +84,20 @@ pub(super) fn draw(lines: &[Line], random: &mut Random, image: &mut [u8]) {
 }
 
 /// Scales the lines so that, with the ink's width, the longer side of the digit fills the box.
-fn fit(lines: &[Line], pen: &Pen, random: &mut Random) -> Vec<Vec<Blot>> {
+fn fit(lines: &[Line], pen: &mut Pen, random: &mut Random) -> Vec<Vec<Blot>> {
     let (mut low, mut high) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
     for point in lines.iter().flatten() {
         low = [low[0].min(point.x), low[1].min(point.y)];
         high = [high[0].max(point.x), high[1].max(point.y)];
     }
-    let span = (high[0] - low[0]).max(high[1] - low[1]).max(1e-3);
+    let (width, height) = (high[0] - low[0], high[1] - low[1]);
+    let span = width.max(height).max(1e-3);
+    // Nobody writes a narrow 8 with a pen that fills its loops; a bar cannot be filled.
+    let is_bar = length(lines) < 1.3 * span;
+    if !is_bar {
+        let widest = NARROWEST.max(LOOP_SHARE * BOX * width.min(height) / span);
+        pen.radius = pen.radius.min(widest);
+    }
     let scale = (BOX - 2.0 * pen.radius) / span;
     let middle = FRAME as f32 / 2.0;
     let place = |p: &Point| {
@@ -100,6 +111,14 @@ fn fit(lines: &[Line], pen: &Pen, random: &mut Random) -> Vec<Vec<Blot>> {
         blots.push(press(&points, pen, random));
     }
     blots
+}
+
+fn length(lines: &[Line]) -> f32 {
+    let step = |pair: &[Point]| {
+        let (dx, dy) = (pair[1].x - pair[0].x, pair[1].y - pair[0].y);
+        (dx * dx + dy * dy).sqrt()
+    };
+    lines.iter().flat_map(|line| line.windows(2)).map(step).sum()
 }
 
 /// Gives each point the ink's radius there: pressure that wanders along the line, and the nib.

@@ -129,7 +129,8 @@ fn a_batch_in_another_memory_order_gives_the_same_bits() {
     let engine = compile(&network, Isa::detect());
     let batch = batch_for(&network, 3);
     let wanted = engine.predict(batch.view()).unwrap();
-    let mut channels_last = batch.clone().permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned();
+    let mut channels_last =
+        batch.clone().permuted_axes(vec![0, 2, 3, 1]).as_standard_layout().into_owned();
     channels_last = channels_last.permuted_axes(vec![0, 3, 1, 2]);
     assert_eq!(channels_last, batch);
     assert!(!channels_last.is_standard_layout());

@@ -53,7 +53,10 @@ fn a_seed_of_another_shape_is_refused() {
     for shape in [&[2, 9][..], &[1, 10], &[10], &[2, 10, 1], &[]] {
         let seed = ArrayD::zeros(IxDyn(shape));
         let found = format!("{shape:?}");
-        says(engine.backward(batch.view(), &[(logits, seed)], &[], true), &["logits", "[2, 10]", &found]);
+        says(
+            engine.backward(batch.view(), &[(logits, seed)], &[], true),
+            &["logits", "[2, 10]", &found],
+        );
     }
 }
 

@@ -63,7 +63,8 @@ fn check(
     let mut own = Vec::new();
     for (&node, wanted) in nodes.iter().zip(wanted) {
         let values = widen(activations.get(node).unwrap());
-        close(&values, wanted, TOLERANCE).map_err(|e| format!("{}: {e}", describe(network, node)))?;
+        close(&values, wanted, TOLERANCE)
+            .map_err(|e| format!("{}: {e}", describe(network, node)))?;
         own.push(values);
     }
     check_backward(network, &engine, batch, own)
@@ -90,15 +91,18 @@ fn check_backward(
     for asked in [&nodes[..], &one, &[]] {
         let found = engine.backward(batch.view(), &seeds, asked, true).unwrap();
         for &node in asked {
-            let name = || format!("gradient of {}, one of {}", describe(network, node), asked.len());
+            let name =
+                || format!("gradient of {}, one of {}", describe(network, node), asked.len());
             close(&widen(found.node(node).unwrap()), &wanted.nodes[node.0], TOLERANCE)
                 .map_err(|e| format!("{}: {e}", name()))?;
         }
-        for ((found, wanted), param) in found.params().iter().zip(&wanted.params).zip(network.params())
+        for ((found, wanted), param) in
+            found.params().iter().zip(&wanted.params).zip(network.params())
         {
             assert_eq!(found.shape(), param.shape);
-            close(&widen(found), wanted, TOLERANCE)
-                .map_err(|e| format!("gradient of {}, {} nodes asked: {e}", param.name, asked.len()))?;
+            close(&widen(found), wanted, TOLERANCE).map_err(|e| {
+                format!("gradient of {}, {} nodes asked: {e}", param.name, asked.len())
+            })?;
         }
     }
     let found = engine.backward(batch.view(), &seeds, &one, false).unwrap();

@@ -24,7 +24,8 @@ fn with_value(network: &Network, param: &str, at: usize, value: f32) -> Network 
 #[test]
 fn a_nan_among_the_weights_reaches_the_answer() {
     for isa in Isa::available() {
-        for param in ["conv1.weight", "conv2.weight", "conv2.bias", "dense1.weight", "logits.bias"] {
+        for param in ["conv1.weight", "conv2.weight", "conv2.bias", "dense1.weight", "logits.bias"]
+        {
             let network = with_value(&presets::reference_cnn(1), param, 3, f32::NAN);
             let batch = Numbers::new(1).batch(2, &[1, 28, 28]);
             let answer = compile(&network, isa).predict(batch.view()).unwrap();
@@ -97,7 +98,8 @@ fn max_pooling_of_nothing_but_minus_infinity_is_minus_infinity() {
     let network = b.build(1).unwrap();
     let image = Array4::from_elem((1, 1, 3, 3), f32::NEG_INFINITY);
     for isa in Isa::available() {
-        let activations = compile(&network, isa).forward(image.view(), &[network.output()]).unwrap();
+        let activations =
+            compile(&network, isa).forward(image.view(), &[network.output()]).unwrap();
         let y = activations.get(network.output()).unwrap();
         assert!(y.iter().all(|&value| value == f32::NEG_INFINITY), "{y} on {isa}");
     }

@@ -30,8 +30,12 @@ fn the_reference_cnn_computes_what_pytorch_computes() {
         let nodes: Vec<_> = names.iter().map(|name| cnn.network.find(name).unwrap()).collect();
         let activations = engine.forward(images, &nodes).unwrap();
         for (name, &node) in names.iter().zip(&nodes) {
-            agrees(&widen(activations.get(node).unwrap()), &cnn.record["activations"][name], TOLERANCE)
-                .unwrap_or_else(|problem| panic!("{name} on {isa}: {problem}"));
+            agrees(
+                &widen(activations.get(node).unwrap()),
+                &cnn.record["activations"][name],
+                TOLERANCE,
+            )
+            .unwrap_or_else(|problem| panic!("{name} on {isa}: {problem}"));
         }
         let logits = cnn.network.logits();
         let values = activations.get(logits).unwrap();
@@ -53,9 +57,12 @@ fn the_reference_cnn_computes_what_pytorch_computes() {
         }
         let found = widen(gradients.node(input).unwrap());
         agrees(&found, &cnn.record["images_gradient"], TOLERANCE).unwrap();
-        for (found, entry) in gradients.params().iter().zip(cnn.record["params"].as_array().unwrap()) {
-            agrees(&widen(found), &entry["gradient"], TOLERANCE)
-                .unwrap_or_else(|problem| panic!("gradient of {} on {isa}: {problem}", entry["name"]));
+        for (found, entry) in
+            gradients.params().iter().zip(cnn.record["params"].as_array().unwrap())
+        {
+            agrees(&widen(found), &entry["gradient"], TOLERANCE).unwrap_or_else(|problem| {
+                panic!("gradient of {} on {isa}: {problem}", entry["name"])
+            });
         }
     }
 }
@@ -144,13 +151,13 @@ fn a_part_of_a_batch_counts_only_its_own_samples() {
 /// Dropout straight after the input, a dense layer that hands each number on, and their sum.
 fn dropout(rate: f32, features: usize) -> Network {
     let mut b = NetworkBuilder::new("dropout");
-    b.input("x", &[features]).dropout("dropped", rate).dense("y", features).metadata(Metadata::default());
+    b.input("x", &[features])
+        .dropout("dropped", rate)
+        .dense("y", features)
+        .metadata(Metadata::default());
     let network = b.build(1).unwrap();
     let identity = |at: usize| f32::from(u8::from(at / features == at % features));
-    let values = vec![
-        (0..features * features).map(identity).collect(),
-        vec![0.0; features].into(),
-    ];
+    let values = vec![(0..features * features).map(identity).collect(), vec![0.0; features].into()];
     network.with_values(values).unwrap()
 }
 
@@ -217,12 +224,12 @@ fn two_dropouts_of_one_network_are_independent() {
     b.add("sum", &[one, other]).dense("y", features);
     let identity = |at: usize| f32::from(u8::from(at / features == at % features));
     let network = b.build(1).unwrap();
-    let values =
-        vec![(0..features * features).map(identity).collect(), vec![0.0; features].into()];
+    let values = vec![(0..features * features).map(identity).collect(), vec![0.0; features].into()];
     let network = network.with_values(values).unwrap();
     let mut trainer = Trainer::new(&network, 20, &options(Isa::detect())).unwrap();
     let sums = dropped(&mut trainer, 20, features, 3);
-    let share = |value: f32| sums.iter().filter(|&&s| s == value).count() as f64 / sums.len() as f64;
+    let share =
+        |value: f32| sums.iter().filter(|&&s| s == value).count() as f64 / sums.len() as f64;
     for (value, wanted) in [(0.0, 0.25), (2.0, 0.5), (4.0, 0.25)] {
         assert!((share(value) - wanted).abs() < 0.03, "{value}: {}", share(value));
     }
@@ -234,7 +241,8 @@ fn the_gradient_flows_through_what_dropout_kept() {
     let mut trainer = Trainer::new(&dropout(0.3, features), n, &options(Isa::detect())).unwrap();
     let kept = dropped(&mut trainer, n, features, 5);
     // y = W (mask · 1) and dL/dy = 1: each row of dW is the sum of the masked inputs.
-    let wanted: Vec<f64> = (0..features).map(|i| kept.column(i).iter().map(|&v| f64::from(v)).sum()).collect();
+    let wanted: Vec<f64> =
+        (0..features).map(|i| kept.column(i).iter().map(|&v| f64::from(v)).sum()).collect();
     for row in trainer.gradients()[..features * features].chunks(features) {
         close(&widen(row), &wanted, 1e-6).unwrap();
     }

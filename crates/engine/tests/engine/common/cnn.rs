@@ -33,7 +33,8 @@ pub(crate) fn load() -> Cnn {
     let labels = numbers(&record["labels"]).iter().map(|&label| label as usize).collect();
     let cnn = Cnn { record, network, images, labels };
     // The streams of both sides agree, or nothing below means anything.
-    for (param, entry) in cnn.network.params().iter().zip(cnn.record["params"].as_array().unwrap()) {
+    for (param, entry) in cnn.network.params().iter().zip(cnn.record["params"].as_array().unwrap())
+    {
         agrees(&super::numbers::widen(&*param.values), &entry["value"], 1e-12).unwrap();
     }
     agrees(&super::numbers::widen(&cnn.images), &cnn.record["images"], 1e-12).unwrap();
@@ -58,7 +59,10 @@ pub(crate) fn agrees(values: &[f64], recorded: &Value, tolerance: f64) -> Result
         if error <= tolerance * scale {
             return Ok(());
         }
-        Err(format!("{what} is {found}, expected {wanted}: off by {:.1e} of its scale", error / scale))
+        Err(format!(
+            "{what} is {found}, expected {wanted}: off by {:.1e} of its scale",
+            error / scale
+        ))
     };
     check("the norm", norm, wanted, wanted)?;
     let spread = wanted * (values.len() as f64).sqrt();

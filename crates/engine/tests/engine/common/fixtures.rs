@@ -87,7 +87,10 @@ fn case(record: &Value, tensors: &HashMap<String, Tensor>) -> Case {
         n: inputs[0].shape[0],
         network,
         batch,
-        inputs: nodes.into_iter().zip(names("inputs").iter().map(|n| gradient(n).unwrap())).collect(),
+        inputs: nodes
+            .into_iter()
+            .zip(names("inputs").iter().map(|n| gradient(n).unwrap()))
+            .collect(),
         output,
         y: wide("y").unwrap(),
         seed: wide("seed").unwrap(),
@@ -139,7 +142,9 @@ fn add_operator(b: &mut NetworkBuilder, record: &Value, inputs: &[NodeId], param
     };
     let pair = |key: &str| -> [usize; 2] { numbers(key).try_into().unwrap() };
     let pool = || {
-        PoolSpec::new(pair("kernel")).stride(pair("stride")).padding(numbers("padding").try_into().unwrap())
+        PoolSpec::new(pair("kernel"))
+            .stride(pair("stride"))
+            .padding(numbers("padding").try_into().unwrap())
     };
     let number = |key: &str| record[key].as_f64().unwrap();
     match record["op"].as_str().unwrap() {

@@ -94,7 +94,8 @@ pub(crate) fn wide() -> impl Strategy<Value = Recipe> {
         })
     });
     let pool = PoolChoice { kernel: [2, 2], stride: [2, 2], padding: [0; 4] };
-    let second = prop_oneof![Just(Choice::Relu), Just(Choice::BatchNorm), Just(Choice::MaxPool(pool))];
+    let second =
+        prop_oneof![Just(Choice::Relu), Just(Choice::BatchNorm), Just(Choice::MaxPool(pool))];
     let input = (channels(), 5..15usize, 5..15usize).prop_map(|(c, h, w)| [c, h, w]);
     (input, conv.clone(), second, vec(conv, 0..2), ending(false), 1..4usize, any::<u64>()).prop_map(
         |(input, first, second, third, ending, n, seed)| {
@@ -107,14 +108,16 @@ pub(crate) fn wide() -> impl Strategy<Value = Recipe> {
 fn choice(smooth: bool) -> impl Strategy<Value = Choice> {
     let pair = |most: usize| [1..=most, 1..=most];
     let padding = || [0..3usize, 0..3usize, 0..3usize, 0..3usize];
-    let conv = (1..20usize, pair(5), pair(3), padding(), pair(2), 0..3usize, any::<bool>()).prop_map(
-        |(filters, kernel, stride, padding, dilation, grouping, bias)| {
+    let conv = (1..20usize, pair(5), pair(3), padding(), pair(2), 0..3usize, any::<bool>())
+        .prop_map(|(filters, kernel, stride, padding, dilation, grouping, bias)| {
             Choice::Conv(ConvChoice { filters, kernel, stride, padding, dilation, grouping, bias })
-        },
-    );
+        });
     let pool = || {
-        (pair(4), pair(3), padding())
-            .prop_map(|(kernel, stride, padding)| PoolChoice { kernel, stride, padding })
+        (pair(4), pair(3), padding()).prop_map(|(kernel, stride, padding)| PoolChoice {
+            kernel,
+            stride,
+            padding,
+        })
     };
     let kinks = if smooth { 0 } else { 3 };
     prop_oneof![
