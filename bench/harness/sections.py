@@ -201,7 +201,7 @@ def startup(sides, effort):
     with tempfile.TemporaryDirectory() as folder:
         image = pathlib.Path(folder) / "digit.png"
         image.write_bytes(one_png())
-        command = ["predict", "--model", "builtin", "--image", image, "--json"]
+        command = ["predict", image, "--model", "builtin", "--json"]
         runs = {"cutaway": lambda: sides.program(*command).seconds}
         if not effort.quick:
             runs["torch"] = lambda: sides.torch_process("predict").seconds
