@@ -29,6 +29,7 @@ mod kernels;
 mod layers;
 mod options;
 mod plan;
+pub mod reference;
 mod sweep;
 mod trainer;
 

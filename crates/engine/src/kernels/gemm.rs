@@ -198,9 +198,9 @@ unsafe fn finish_half<V: Vector, const H: usize, const HALF: usize>(
         let load = |p: *const f32| if whole { V::load(p) } else { V::load_part(p, lanes) };
         let zero = V::splat(0.0);
         let bias = epilogue.bias.map_or(zero, |bias| load(bias.as_ptr().add(col + shift)));
-        for r in 0..H {
+        for (r, row) in acc.iter().enumerate() {
             let p = c.add(r * ldc + shift);
-            let mut value = acc[r][HALF].add(bias);
+            let mut value = row[HALF].add(bias);
             if epilogue.accumulate {
                 value = value.add(load(p));
             }

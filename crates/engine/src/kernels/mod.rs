@@ -118,7 +118,7 @@ pub(crate) trait Kernel {
 #[inline]
 pub(crate) unsafe fn dispatch<K: Kernel>(isa: Isa, kernel: K) {
     match isa {
-        // SAFETY (all arms): the caller vouches for the pointers; plain vectors run anywhere.
+        // SAFETY: the caller vouches for the pointers; plain vectors run anywhere.
         Isa::Scalar => unsafe { kernel.run::<vector::Scalar>() },
         // SAFETY: as above.
         Isa::Portable => unsafe { kernel.run::<vector::Portable>() },

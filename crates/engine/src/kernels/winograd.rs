@@ -390,6 +390,7 @@ unsafe fn line<V: Vector, T: Maps, const MAP: u8>(x: Line<V>) -> Line<V> {
 
 /// `L X Lᵀ` for the map `L` named by `MAP`: along columns, then along rows.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // `j` is a column of two arrays and an argument
 fn sandwich<V: Vector, T: Maps, const MAP: u8>(
     load: impl Fn(usize, usize) -> V,
     mut store: impl FnMut(usize, usize, V),
@@ -715,6 +716,7 @@ impl Kernel for Filters<'_> {
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // as in `sandwich`
 unsafe fn filter_maps<V: Vector, const I: usize, const O: usize>(args: Filters<'_>) {
     let count = args.count;
     let (x, y) = (args.x.as_ptr(), args.y.as_mut_ptr());
@@ -743,6 +745,7 @@ unsafe fn filter_maps<V: Vector, const I: usize, const O: usize>(args: Filters<'
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // as in `sandwich`
 unsafe fn dot<V: Vector, const I: usize>(factors: &[f32; 8], x: &[V; I]) -> V {
     // SAFETY: arithmetic inside `dispatch`.
     unsafe {

@@ -73,7 +73,7 @@ impl Algorithm {
         let c = shape.input[2];
         let square = shape.kernel[0] == shape.kernel[1];
         let plain = shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.groups == 1;
-        let whole_vectors = c % isa.lanes() == 0 && o % isa.lanes() == 0;
+        let whole_vectors = c.is_multiple_of(isa.lanes()) && o.is_multiple_of(isa.lanes());
         // With few channels the transforms cost more than the products they save.
         if !(square && plain && whole_vectors && c >= 16 && o >= 16) {
             return Algorithm::Direct;
