@@ -136,7 +136,7 @@ impl PixelGrid {
 }
 
 fn check_size(width: usize, height: usize) -> Result<()> {
-    let count = width.checked_mul(height).unwrap_or(usize::MAX);
+    let count = width.saturating_mul(height);
     if count == 0 {
         return Err(Error::Shape {
             what: "picture".to_owned(),
