@@ -237,7 +237,7 @@ mod tests {
         for value in [0.0, 5.0, -3e-9, 1e300, f64::MAX, f64::MIN] {
             let layout = Axis::new("x").lay_out(Some((value, value)), 5, true);
             let position = layout.position(value);
-            assert!(position >= 0.0 && position <= 1.0, "{value}: {layout:?}");
+            assert!((0.0..=1.0).contains(&position), "{value}: {layout:?}");
             assert!(layout.from < layout.to);
         }
     }

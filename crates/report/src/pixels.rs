@@ -192,7 +192,7 @@ mod tests {
         let ramp: Vec<f32> = (0..400).map(|i| i as f32).collect();
         let scale = ColorScale::new(ColorMap::Diverging, 0.0, 399.0).unwrap();
         let indexed = PixelGrid::from_values(20, 20, &ramp, &scale).unwrap();
-        let many: Vec<u8> = (0..3000u32).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();
+        let many: Vec<u8> = (0..3000u32).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
         let rgb = PixelGrid::from_bytes(50, 20, 3, &many).unwrap();
         for grid in [grey, indexed, rgb] {
             let (width, height, pixels) = decode(&grid.to_png().unwrap());

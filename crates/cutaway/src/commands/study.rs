@@ -29,7 +29,7 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
     let findings = match &verb.model {
         Some(spec) => {
             let model = super::open_model(spec, common)?;
-            cutaway::net::onnx::save(model.network(), &verb.out.join("model.onnx"))?;
+            cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;
             let evaluation = evaluate(model.engine(), &dataset.test)?;
             Findings { model, dataset, training: None, evaluation }
         }
