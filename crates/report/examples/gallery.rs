@@ -5,10 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use cutaway_report::{
-    Axis, Bar, BarChart, Cell, Chapter, ColorMap, ColorScale, ConfusionMatrix, DiagramNode, Figure,
-    FigureBlock, GridAxis, HeatMap, Histogram, ImageGrid, LineChart, NetworkDiagram, PixelGrid,
-    ReliabilityBin, ReliabilityDiagram, Report, Result, Rgb, Series, Table, TableBlock, Theme,
-    Tile, TileGrid,
+    Axis, Bar, BarChart, ColorMap, ColorScale, ConfusionMatrix, DiagramNode, Figure, GridAxis,
+    HeatMap, Histogram, ImageGrid, LineChart, NetworkDiagram, PixelGrid, ReliabilityBin,
+    ReliabilityDiagram, Result, Rgb, Series, Theme, Tile, TileGrid,
 };
 
 /// A small generator of repeatable numbers in 0..1 (splitmix64), enough for pictures.
@@ -390,156 +389,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder: PathBuf = std::env::args().nth(1).unwrap_or_else(|| "gallery".to_owned()).into();
     std::fs::create_dir_all(&folder)?;
     write_figures(&folder)?;
-    report()?.save(folder.join("report.html"))?;
     Ok(())
-}
-
-/// A report as `study` will write one, with every kind of block.
-fn report() -> Result<Report> {
-    let lead = "What the network has learnt, how well it does, and where it fails. The numbers of \
-                this demonstration are made up.";
-    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-    Ok(Report::new("A study of the reference CNN on MNIST", lead)
-        .key_figure_with_note("99.52 %", "test accuracy", "10,000 images, used once")
-        .key_figure_with_note("48", "wrong", "of 10,000")
-        .key_figure_with_note("0.31 %", "calibration error", "15 bins")
-        .key_figure_with_note("140,598", "parameters", "16 layers")
-        .key_figure_with_note("2 min 41 s", "training", "12 epochs, 2 threads")
-        .fact("Model", format!("`model.onnx`, SHA-256 {hash}"))
-        .fact("Data", "mnist, 60,000 training and 10,000 test images")
-        .fact("Seed", "0")
-        .fact("Command", "`cutaway study --data mnist --seed 0 --out cutaway-out`")
-        .chapter(network_chapter()?)
-        .chapter(training_chapter()?)
-        .chapter(evaluation_chapter()?)
-        .chapter(inside_chapter()?)
-        .footer("Made by Cutaway. Labels are escaped: <script>alert(1)</script>"))
-}
-
-fn network_chapter() -> Result<Chapter> {
-    let columns = ["layer", "type", "output", "parameters", "multiply-adds", "receptive field"];
-    let mut table = Table::new(columns);
-    let layers: [(&str, &str, &str, u64, u64, u64); 3] = [
-        ("conv1", "Conv 5×5", "32 × 24 × 24", 832, 460_800, 5),
-        ("conv2", "Conv 5×5", "32 × 20 × 20", 25_632, 10_240_000, 9),
-        ("dense1", "Dense", "100", 57_700, 57_600, 28),
-    ];
-    for (name, kind, shape, params, macs, field) in layers {
-        table.row([
-            name.into(),
-            kind.into(),
-            shape.into(),
-            params.into(),
-            macs.into(),
-            field.into(),
-        ]);
-    }
-    table.row([
-        "relu5".into(),
-        "ReLU".into(),
-        "100".into(),
-        Cell::missing(),
-        Cell::missing(),
-        28u64.into(),
-    ]);
-    table.footer(["total".into(), "".into(), "".into(), 140_598u64.into(), 13_269_000u64.into()]);
-    let command = "cutaway summary --model model.onnx";
-    Ok(Chapter::new("The network")
-        .text("Sixteen layers from the image to ten probabilities. Every number can be made again with the command under it.")
-        .figure(
-            &reference_cnn().draw()?,
-            "The layers from top to bottom, with the shape of each output and its parameters.",
-            command,
-        )
-        .table_block(TableBlock::new(table, "Some of the layers.").command(command)))
-}
-
-fn training_chapter() -> Result<Chapter> {
-    let axis = Axis::new("accuracy").percent();
-    let accuracy = LineChart::new("Accuracy by epoch", Axis::new("epoch"), axis)
-        .series(Series::numbered("training", [0.93, 0.975, 0.984, 0.988, 0.991, 0.993]))
-        .series(Series::numbered("validation", [0.97, 0.984, 0.988, 0.990, 0.992, 0.9925]))
-        .level(0.9942, "published, 99.42 %");
-    let log = Chapter::new("").preformatted(
-        "epoch 1  loss 0.3521  accuracy 93.02 %  5,210 images/s\n\
-         epoch 2  loss 0.0812  accuracy 97.51 %  5,233 images/s",
-    );
-    let command = "cutaway train --recipe reference --seed 0";
-    let loss = "Mean cross-entropy over the epoch; the band is the spread over five seeds.";
-    Ok(Chapter::new("Training")
-        .text("Recipe `reference`: stochastic gradient descent, rate 0.01, momentum 0.9, nothing else.")
-        .figure_row([
-            FigureBlock::new(self::loss().draw()?, loss).scale("linear").command(command),
-            FigureBlock::new(accuracy.draw()?, "Share of images classified correctly.")
-                .scale("linear, does not begin at 0")
-                .command(command),
-        ])
-        .details("The log of the training", log))
-}
-
-fn evaluation_chapter() -> Result<Chapter> {
-    let command = "cutaway evaluate --model model.onnx --data mnist";
-    let confusions = Chapter::new("What is taken for what")
-        .text("The most frequent confusion is **4 taken for 9**. Rest the pointer on a cell to read it in words.")
-        .figure_block(
-            FigureBlock::new(confusion().draw()?, "Test images by true class (rows) and predicted class (columns).")
-                .scale("colour is the share of the true class, logarithmic from 0.1 % to 100 %")
-                .command(command),
-        )
-        .figure_block(
-            FigureBlock::new(mistakes()?.draw()?, "Misclassified test images with the highest probability of the wrong class.")
-                .scale("grey values 0 to 255")
-                .command(command),
-        );
-    let calibration = Chapter::new("How sure it is")
-        .figure(
-            &reliability().draw()?,
-            "Accuracy against confidence in 15 bins of equal width.",
-            command,
-        )
-        .note("Few predictions lie outside the last bin: the other bars rest on small counts.");
-    let classes = Chapter::new("By class").figure(
-        &grouped_bars().draw()?,
-        "Precision and recall of each class.",
-        command,
-    );
-    Ok(Chapter::new("Evaluation")
-        .text("10,000 test images, seen once.")
-        .section(confusions)
-        .section(calibration)
-        .section(classes))
-}
-
-fn inside_chapter() -> Result<Chapter> {
-    Ok(Chapter::new("Inside")
-        .list([
-            "Filters: what each unit of the first layer responds to.",
-            "Feature maps: what it saw in one image.",
-        ])
-        .figure_block(
-            FigureBlock::new(filters().draw()?, "The 32 filters of `conv1`.")
-                .scale("weights, symmetric around 0")
-                .command("cutaway filters --model model.onnx --layer conv1"),
-        )
-        .figure_block(
-            FigureBlock::new(feature_maps().draw()?, "Feature maps of `conv3`.")
-                .scale("activations from 0"),
-        )
-        .figure_row([
-            FigureBlock::new(
-                occlusion().draw()?,
-                "Probability of the true class by place of the window.",
-            )
-            .scale("0 to 1"),
-            FigureBlock::new(predicted().draw()?, "Predicted class by place of the window."),
-        ])
-        .figure_block(
-            FigureBlock::new(gradient_map()?.draw()?, "Gradient norm by epoch and step.")
-                .scale("logarithmic"),
-        )
-        .figure_block(FigureBlock::new(branches().draw()?, "A network with branches."))
-        .data("demo-data", "[1, 2, \"</script>\"]")
-        .script("JSON.parse(document.getElementById('demo-data').textContent);"))
 }
 
 fn write_figures(folder: &Path) -> Result<()> {
