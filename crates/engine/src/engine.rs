@@ -164,7 +164,7 @@ impl Engine {
         let mut values = self.forward(batch, &[output])?;
         let values = values.take(output).expect("tapped");
         let n = values.shape()[0];
-        let classes = values.len() / n.max(1);
+        let classes = self.node_len(output);
         let mut values = values.into_raw_vec_and_offset().0;
         self.finish_probabilities(classes, &mut values);
         Ok(Array2::from_shape_vec((n, classes), values).expect("as many as computed"))

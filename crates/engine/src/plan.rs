@@ -79,10 +79,12 @@ impl Plan {
             node.inputs.iter().for_each(|i| consumers[i.0] += 1);
         }
         let free = |id: NodeId| !request.keep.contains(&id) && consumers[id.0] == 1 && id.0 != 0;
+        // The backward pass masks the gradient of a fused ReLU where it stands: one that is to be
+        // read needs a buffer of its own.
+        let read = |id: NodeId| request.gradients.as_ref().is_some_and(|g| g.nodes.contains(&id));
         let fused = |id: NodeId| {
-            let NodeId(i) = nodes[id.0].inputs[0];
-            let over_fusing = matches!(layers[id.0], Layer::Relu) && layers[i].fuses_relu();
-            over_fusing && free(NodeId(i))
+            let source = nodes[id.0].inputs[0];
+            is_fusable(network, layers, id) && free(source) && !read(id)
         };
         let aliased = |id: NodeId| {
             let ends_free = !request.keep.contains(&id) && free(nodes[id.0].inputs[0]);
@@ -131,7 +133,7 @@ impl Plan {
             });
         }
         plan.mark_wanted(request);
-        plan.size(layers);
+        plan.size(network, layers);
         plan
     }
 
@@ -148,8 +150,14 @@ impl Plan {
         }
     }
 
-    fn size(&mut self, layers: &[Layer]) {
-        let per_image: usize = self.lens.iter().sum::<usize>() * (1 + usize::from(self.gradients));
+    fn size(&mut self, network: &Network, layers: &[Layer]) {
+        // Not the plan's own buffers: what is asked for must not change the order of sums.
+        let lean = |id: &NodeId| {
+            !is_fusable(network, layers, *id) && !layers[id.0].is_identity(self.training)
+        };
+        let lens = (0..layers.len()).map(NodeId).filter(lean);
+        let lens = lens.map(|id| network.shape(id).iter().product::<usize>());
+        let per_image = lens.sum::<usize>() * (1 + usize::from(self.gradients));
         self.chunk = (CHUNK_BYTES / 4 / per_image.max(1)).clamp(1, MAX_CHUNK);
         let scratch = |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients);
         self.scratch = self.steps.iter().map(scratch).max().unwrap_or(0);
@@ -252,6 +260,12 @@ impl Plan {
             false => Vec::new(),
         }
     }
+}
+
+/// Whether a node is a ReLU that the layer before it could apply on its way out.
+fn is_fusable(network: &Network, layers: &[Layer], id: NodeId) -> bool {
+    let inputs = &network.node(id).inputs;
+    matches!(layers[id.0], Layer::Relu) && layers[inputs[0].0].fuses_relu()
 }
 
 /// `[n, channels, pixels]` to `[n, pixels, channels]`.

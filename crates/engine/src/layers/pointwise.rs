@@ -97,13 +97,15 @@ pub(crate) fn softmax(channels: usize, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// Adds `y ∘ (dy − ⟨y, dy⟩)`.
+/// Adds `y ∘ (dy − ⟨y, dy⟩)`. Near a saturated output the difference all but cancels, so it is
+/// formed in f64 as `Σ_j y_j (dy − dy_j)`, in which the rounding of `Σ y` to 1 falls out.
 pub(crate) fn softmax_backward(channels: usize, y: &[f32], dy: &[f32], dx: &mut [f32]) {
     let lines = y.chunks_exact(channels).zip(dy.chunks_exact(channels));
     for ((y, dy), dx) in lines.zip(dx.chunks_exact_mut(channels)) {
-        let dot: f32 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
+        let dot: f64 = y.iter().zip(dy).map(|(y, dy)| f64::from(*y) * f64::from(*dy)).sum();
+        let sum: f64 = y.iter().map(|y| f64::from(*y)).sum();
         for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
-            *dx += y * (dy - dot);
+            *dx += (f64::from(*y) * (f64::from(*dy) * sum - dot)) as f32;
         }
     }
 }

@@ -94,8 +94,8 @@ impl Kernel for Forward<'_> {
                     match pool.reduce {
                         Reduce::Max => {
                             for (out, x) in out.iter_mut().zip(pixel) {
-                                // In this form a NaN wins.
-                                *out = if *out >= *x { *out } else { *x };
+                                // A NaN wins and is never displaced.
+                                *out = if *x > *out || x.is_nan() { *x } else { *out };
                             }
                         }
                         Reduce::Mean => {

@@ -45,7 +45,8 @@ fn the_reference_cnn_computes_what_pytorch_computes() {
         let loss = loss(&cnn);
         let rows = seed.as_slice_mut().unwrap().chunks_mut(10).enumerate();
         for (sample, row) in rows {
-            loss(sample, &row.to_vec(), row);
+            let values = row.to_vec();
+            loss(sample, &values, row);
         }
         let input = cnn.network.input();
         let asked: Vec<_> = nodes.iter().copied().chain([input]).collect();

@@ -10,7 +10,6 @@ use serde_json::Value;
 /// One operator with inputs, parameters, and what PyTorch made of them.
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) op: String,
     pub(crate) n: usize,
     pub(crate) network: Network,
     /// The input of the network.
@@ -65,7 +64,6 @@ fn case(record: &Value, tensors: &HashMap<String, Tensor>) -> Case {
     };
     let inputs: Vec<Tensor> = names("inputs").iter().map(|n| tensor(n).unwrap().clone()).collect();
     let params: Vec<Tensor> = names("params").iter().map(|n| tensor(n).unwrap().clone()).collect();
-    let op = record["op"].as_str().unwrap();
 
     let mut builder = NetworkBuilder::new(name);
     let (selections, nodes, batch) = enter(&mut builder, &inputs);
@@ -83,7 +81,6 @@ fn case(record: &Value, tensors: &HashMap<String, Tensor>) -> Case {
     let gradient = |n: &String| wide(&format!("d{n}"));
     Case {
         name: name.to_owned(),
-        op: op.to_owned(),
         n: inputs[0].shape[0],
         network,
         batch,

@@ -1,5 +1,6 @@
 //! Random small networks: a recipe that proptest draws and shrinks, and how it is built.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, Op, PoolSpec};
@@ -119,31 +120,35 @@ fn choice(smooth: bool) -> impl Strategy<Value = Choice> {
             padding,
         })
     };
-    let kinks = if smooth { 0 } else { 3 };
-    prop_oneof![
+    let smooth_choices = prop_oneof![
         6 => conv,
-        kinks => pool().prop_map(Choice::MaxPool),
         2 => pool().prop_map(Choice::AvgPool),
         1 => Just(Choice::GlobalAvgPool),
         2 => Just(Choice::BatchNorm),
-        kinks => Just(Choice::Relu),
         1 => Just(Choice::Dropout),
         1 => Just(Choice::Softmax),
         1 => Just(Choice::Reshape),
-        kinks => Just(Choice::Residual),
         1 => Just(Choice::Double),
         2 => [1..9usize, 1..20usize].prop_map(Choice::Inception),
-    ]
+    ];
+    let kinked =
+        prop_oneof![pool().prop_map(Choice::MaxPool), Just(Choice::Relu), Just(Choice::Residual)];
+    with_kinks(smooth, smooth_choices, kinked)
 }
 
 fn ending(smooth: bool) -> impl Strategy<Value = Ending> {
-    let kinks = u32::from(!smooth);
-    prop_oneof![
-        2 => Just(Ending::Classifier),
-        1 => Just(Ending::Logits),
-        kinks => Just(Ending::LogClassifier),
-        kinks => Just(Ending::Image),
-    ]
+    let always = prop_oneof![2 => Just(Ending::Classifier), 1 => Just(Ending::Logits)];
+    let others = prop_oneof![Just(Ending::LogClassifier), Just(Ending::Image)];
+    with_kinks(smooth, always, others)
+}
+
+/// Now and then one of `kinked`, unless all must be smooth.
+fn with_kinks<T: Debug + 'static>(
+    smooth: bool,
+    always: impl Strategy<Value = T> + 'static,
+    kinked: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<T> {
+    if smooth { always.boxed() } else { prop_oneof![2 => always, 1 => kinked].boxed() }
 }
 
 /// Builds the network and fills it with random parameters.

@@ -25,7 +25,7 @@ impl Numbers {
     }
 
     pub(crate) fn below(&mut self, count: usize) -> usize {
-        (u64::from(self.bits()) * count as u64 >> 32) as usize
+        ((u64::from(self.bits()) * count as u64) >> 32) as usize
     }
 
     pub(crate) fn vec(&mut self, len: usize) -> Vec<f32> {
@@ -71,7 +71,7 @@ pub(crate) fn close_to_scale(
     let bound = tolerance * scale;
     for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         let error = (found - wanted).abs();
-        if !(error <= bound) {
+        if error.is_nan() || error > bound {
             return Err(format!(
                 "number {at} is {found}, expected {wanted}: off by {error:.1e}, {:.1e} of the scale \
                  {scale:.1e}, allowed {tolerance:.1e}",
