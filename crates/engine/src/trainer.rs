@@ -24,7 +24,7 @@ pub type Loss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f32 + Sync + 'a;
 pub struct Trainer {
     network: Network,
     isa: Isa,
-    pool: rayon::ThreadPool,
+    pool: Arc<rayon::ThreadPool>,
     layers: Vec<Layer>,
     prepared: Prepared,
     norms: Vec<usize>,
@@ -40,6 +40,8 @@ pub struct Trainer {
     lanes: Vec<Lane>,
     /// One a chunk, where batch normalisation makes the chunks wait for each other.
     chunks: Vec<Chunk>,
+    /// Sums over a batch for one batch normalisation: a mean, and what is summed around it.
+    totals: [Vec<f64>; 2],
 }
 
 /// Partial sums over the chunks that one lane takes.
@@ -73,7 +75,7 @@ impl Trainer {
     /// `batch` is 0.
     pub fn new(network: &Network, batch: usize, options: &Options) -> Result<Trainer> {
         let isa = options.isa()?;
-        check_size("a batch", batch > 0, "at least 1 sample", &[batch])?;
+        check_size("a batch", batch > 0, || "at least 1 sample".into(), &[batch])?;
         let layers = prepared_layers(isa, network, true);
         let logits = network.logits();
         let gradients = Some(Gradients { nodes: Vec::new(), params: true });
@@ -92,7 +94,7 @@ impl Trainer {
         let mut trainer = Trainer {
             network: network.clone(),
             isa,
-            pool: options.pool()?,
+            pool: Arc::new(options.pool()?),
             layers,
             norms,
             logits,
@@ -111,6 +113,7 @@ impl Trainer {
                     loss: 0.0,
                 })
                 .collect(),
+            totals: [vec![0.0; sums], vec![0.0; 2 * sums]],
             prepared: Prepared::new(plan),
         };
         trainer.load(network)?;
@@ -153,7 +156,7 @@ impl Trainer {
     pub fn load(&mut self, network: &Network) -> Result<()> {
         let found: Vec<usize> = network.params().iter().map(|p| p.values.len()).collect();
         let own: Vec<usize> = self.offsets.windows(2).map(|o| o[1] - o[0]).collect();
-        check_size("the network's parameters", found == own, &format!("{own:?}"), &found)?;
+        check_size("the network's parameters", found == own, || format!("{own:?}"), &found)?;
         for (param, o) in network.params().iter().zip(self.offsets.windows(2)) {
             self.values[o[0]..o[1]].copy_from_slice(&param.values);
         }
@@ -191,19 +194,24 @@ impl Trainer {
         dropout_seed: u64,
         loss: &Loss<'_>,
     ) -> Result<f64> {
-        let limits = format!("1 to {} samples", self.batch);
-        check_size("a step", (1..=self.batch).contains(&n), &limits, &[n])?;
+        let limits = || format!("1 to {} samples", self.batch);
+        check_size("a step", (1..=self.batch).contains(&n), limits, &[n])?;
         let len: usize = self.network.shape(self.network.input()).iter().product();
-        let expected = format!("{n} samples of {len} numbers");
-        check_size("a step's images", images.len() == n * len, &expected, &[images.len()])?;
+        let expected = || format!("{n} samples of {len} numbers");
+        check_size("a step's images", images.len() == n * len, expected, &[images.len()])?;
         let batch = Batch { images, n, seed: dropout_seed, loss };
+        // One visit to the pool: what it is asked from within takes no place in its queue.
+        Ok(Arc::clone(&self.pool).install(|| self.run(batch)))
+    }
+
+    fn run(&mut self, batch: Batch<'_>) -> f64 {
         if self.norms.is_empty() {
             self.run_lanes(batch);
-            Ok(self.lanes.iter().map(|lane| lane.loss).sum())
-        } else {
-            self.run_phases(batch);
-            Ok(self.chunks[..n.div_ceil(self.prepared.plan.chunk)].iter().map(|c| c.loss).sum())
+            return self.lanes.iter().map(|lane| lane.loss).sum();
         }
+        self.run_phases(batch);
+        let used = batch.n.div_ceil(self.prepared.plan.chunk);
+        self.chunks[..used].iter().map(|chunk| chunk.loss).sum()
     }
 
     /// Gives every layer its weights.
@@ -315,7 +323,8 @@ impl Trainer {
             load(&this.prepared.plan, &this.network, &mut chunk.workspace, batch, run);
         });
         let mut from = 0;
-        for norm in self.norms.clone() {
+        for i in 0..self.norms.len() {
+            let norm = self.norms[i];
             self.forward_phase(active, batch, from..norm);
             self.batch_statistics(active, batch, norm);
             from = norm;
@@ -326,7 +335,8 @@ impl Trainer {
                 seed_loss(&this.prepared.plan, &mut chunk.workspace, this.logits, batch, run);
         });
         let mut to = steps;
-        for norm in self.norms.clone().into_iter().rev() {
+        for i in (0..self.norms.len()).rev() {
+            let norm = self.norms[i];
             self.backward_phase(active, batch, norm + 1..to);
             self.gradient_means(active, batch, norm);
             to = norm + 1;
@@ -380,20 +390,21 @@ impl Trainer {
         }
     }
 
-    /// Sums over the batch of what `f(norm, chunk, run, sums)` adds, chunk after chunk.
+    /// Sums over the batch of what `f(self, chunk, run)` adds to the chunk's own, chunk after chunk.
     fn sums(
         &self,
         chunks: &mut [Chunk],
         batch: Batch<'_>,
-        count: usize,
+        totals: &mut [f64],
         f: impl Fn(&Self, &mut Chunk, Run) + Sync,
-    ) -> Vec<f64> {
+    ) {
         self.each_chunk(chunks, batch, |this, chunk, run| {
-            chunk.sums[..count].fill(0.0);
+            chunk.sums[..totals.len()].fill(0.0);
             f(this, chunk, run);
         });
-        let sum = |i: usize| chunks.iter().map(|chunk| chunk.sums[i]).sum();
-        (0..count).map(sum).collect()
+        for (i, total) in totals.iter_mut().enumerate() {
+            *total = chunks.iter().map(|chunk| chunk.sums[i]).sum();
+        }
     }
 
     /// Mean and variance over batch and pixels; the running statistics move on.
@@ -402,12 +413,15 @@ impl Trainer {
         let plan = &self.prepared.plan;
         let (input, len) = (plan.steps[step].inputs[0], plan.lens[plan.steps[step].output]);
         let count = (batch.n * len / channels) as f64;
-        let mean = self.sums(chunks, batch, channels, |this, chunk, run| {
+        let mut totals = std::mem::take(&mut self.totals);
+        let [mean, variance] = &mut totals;
+        let (mean, variance) = (&mut mean[..channels], &mut variance[..channels]);
+        self.sums(chunks, batch, mean, |this, chunk, run| {
             let x = &chunk.workspace.values[input][..run.n * len];
             this.norm(step).add_sums(x, &mut chunk.sums, |_, x| f64::from(x));
         });
-        let mean: Vec<f64> = mean.iter().map(|sum| sum / count).collect();
-        let variance = self.sums(chunks, batch, channels, |this, chunk, run| {
+        mean.iter_mut().for_each(|sum| *sum /= count);
+        self.sums(chunks, batch, variance, |this, chunk, run| {
             let x = &chunk.workspace.values[input][..run.n * len];
             let square = |i: usize, x: f32| (f64::from(x) - mean[i]).powi(2);
             this.norm(step).add_sums(x, &mut chunk.sums, square);
@@ -428,6 +442,7 @@ impl Trainer {
             let new = variance[i] / count * unbiased;
             self.values[variances + i] = blend(self.values[variances + i], new);
         }
+        self.totals = totals;
     }
 
     /// Means over batch and pixels of `dy` and of `dy · x̂`, which the input's gradient needs.
@@ -437,7 +452,9 @@ impl Trainer {
         let (input, output) = (plan.steps[step].inputs[0], plan.steps[step].output);
         let len = plan.lens[output];
         let count = (batch.n * len / channels) as f64;
-        let sums = self.sums(chunks, batch, 2 * channels, |this, chunk, run| {
+        let mut totals = std::mem::take(&mut self.totals);
+        let sums = &mut totals[1][..2 * channels];
+        self.sums(chunks, batch, sums, |this, chunk, run| {
             let norm = this.norm(step);
             let x = chunk.workspace.values[input][..run.n * len].chunks_exact(channels);
             let dy = chunk.workspace.gradients[output][..run.n * len].chunks_exact(channels);
@@ -455,13 +472,19 @@ impl Trainer {
             norm.mean_dy[i] = (sums[i] / count) as f32;
             norm.mean_dy_x[i] = (sums[channels + i] / count) as f32;
         }
+        self.totals = totals;
     }
 }
 
-fn check_size(what: &str, ok: bool, expected: &str, found: &[usize]) -> Result<()> {
+/// Words are found only where they are needed: a step takes no memory.
+fn check_size(
+    what: &str,
+    ok: bool,
+    expected: impl FnOnce() -> String,
+    found: &[usize],
+) -> Result<()> {
     if ok {
         return Ok(());
     }
-    let (what, expected) = (what.to_owned(), expected.to_owned());
-    Err(Error::Shape { what, expected, found: found.to_vec() })
+    Err(Error::Shape { what: what.to_owned(), expected: expected(), found: found.to_vec() })
 }

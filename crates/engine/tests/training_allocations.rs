@@ -31,7 +31,8 @@ fn varied() -> Network {
     b.build(1).unwrap()
 }
 
-// One test a file: the counter hears every thread of the process.
+// One test a file: the counter hears every thread of the process. It takes fewer steps than would fill
+// a block of the thread pool's own queue of work (a kilobyte or two every few dozen steps).
 #[test]
 fn steps_take_no_memory_after_two_to_warm_up() {
     let loss = |sample: usize, y: &[f32], d: &mut [f32]| {

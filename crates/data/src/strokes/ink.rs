@@ -27,8 +27,10 @@ struct Pen {
     edge: f32,
     /// How rough the edge is, in pixels.
     roughness: f32,
-    /// How black the ink gets: above 1 it saturates.
+    /// How white the ink gets: above 1 it saturates.
     gain: f32,
+    /// Ink fainter than this does not show.
+    floor: f32,
 }
 
 impl Pen {
@@ -36,14 +38,15 @@ impl Pen {
         let angle = Point { x: random.uniform(-1.0, 1.0), y: random.uniform(-1.0, 1.0) };
         let len = (angle.x * angle.x + angle.y * angle.y).sqrt().max(1e-3);
         let nib = if random.unit() < 0.3 { random.uniform(0.0, 0.45) } else { 0.0 };
-        let heavy = random.unit() < 0.16;
+        let heavy = random.unit() < 0.11;
         Self {
             radius: if heavy { random.uniform(1.5, 2.9) } else { random.uniform(0.55, 1.6) },
             pressure: random.uniform(0.0, 0.35),
             nib: (angle.x / len, angle.y / len, nib),
-            edge: random.uniform(0.9, 1.7),
-            roughness: 0.4 * random.unit() * random.unit(),
-            gain: random.uniform(0.9, 1.25),
+            edge: random.uniform(0.9, 1.4),
+            roughness: if random.unit() < 0.5 { random.uniform(0.0, 0.25) } else { 0.0 },
+            gain: random.uniform(1.0, 1.5),
+            floor: random.uniform(0.0, 0.1),
         }
     }
 }
@@ -75,10 +78,10 @@ pub(super) fn draw(lines: &[Line], random: &mut Random, image: &mut [u8]) {
         }
     }
     if random.unit() < 0.5 {
-        blur(&mut frame, random.uniform(0.0, 0.12));
+        blur(&mut frame, random.uniform(0.0, 0.10));
     }
     for ink in &mut frame {
-        *ink = (pen.gain * *ink).min(1.0);
+        *ink = (pen.gain * (*ink - pen.floor)).clamp(0.0, 1.0);
     }
     paste_centred(&frame, FRAME, image, SIDE);
 }
