@@ -91,6 +91,28 @@ pub(crate) struct DataArg {
     pub(crate) data: String,
 }
 
+/// Which images.
+#[derive(ClapArgs, Clone, Debug)]
+pub(crate) struct SampleArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// A test sample by its index; may be given several times
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Vec<usize>,
+    /// The first correctly classified test sample of a class; may be given several times
+    #[arg(long, value_name = "D")]
+    pub(crate) digit: Vec<usize>,
+    /// An image file (PNG, JPEG, BMP, WebP); may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Vec<PathBuf>,
+    /// Resize image files of another size to the model's
+    #[arg(long)]
+    pub(crate) resize: bool,
+    /// Invert image files first: models of handwriting expect bright ink on black
+    #[arg(long)]
+    pub(crate) invert: bool,
+}
+
 /// How to train.
 #[derive(ClapArgs, Clone, Debug)]
 pub(crate) struct Training {
@@ -169,19 +191,7 @@ pub(crate) struct Predict {
     #[command(flatten)]
     pub(crate) model: ModelArg,
     #[command(flatten)]
-    pub(crate) data: DataArg,
-    /// A test sample by its index; may be given several times
-    #[arg(long, value_name = "N")]
-    pub(crate) sample: Vec<usize>,
-    /// The first correctly classified test sample of a class; may be given several times
-    #[arg(long, value_name = "D")]
-    pub(crate) digit: Vec<usize>,
-    /// Resize images of another size to the model's
-    #[arg(long)]
-    pub(crate) resize: bool,
-    /// Invert image files first: models of handwriting expect bright ink on black
-    #[arg(long)]
-    pub(crate) invert: bool,
+    pub(crate) samples: SampleArgs,
 }
 
 #[derive(Subcommand, Debug)]

@@ -23,6 +23,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Explain(#[from] cutaway_explain::Error),
     #[error(transparent)]
+    Probe(#[from] cutaway_probe::Error),
+    #[error(transparent)]
     Report(#[from] cutaway_report::Error),
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },

@@ -55,7 +55,7 @@ fn man() -> Result<()> {
 }
 
 /// Opens a data set and tells the user what they must know about it.
-fn open_data(spec: &str, common: &Common) -> Result<Dataset> {
+pub(crate) fn open_data(spec: &str, common: &Common) -> Result<Dataset> {
     let options = OpenOptions {
         offline: common.offline,
         seed: common.seed,

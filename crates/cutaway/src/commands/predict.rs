@@ -1,17 +1,19 @@
 //! `cutaway predict`.
 
 use cutaway::Model;
-use cutaway::data::Images;
 use serde::Serialize;
 
 use crate::args::{Common, Predict};
 use crate::console;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::samples::{self, Sample};
 
 /// What the model says of one image.
 #[derive(Serialize)]
 struct Prediction {
     source: String,
+    /// Its place in the test set, where it stands in one.
+    sample: Option<usize>,
     /// The image's class, where it is known.
     label: Option<String>,
     predicted: String,
@@ -21,70 +23,33 @@ struct Prediction {
 
 pub(crate) fn run(verb: &Predict, common: &Common) -> Result<()> {
     let model = super::open_model(&verb.model.model, common)?;
-    let mut predictions = Vec::new();
-    for file in &verb.files {
-        let mut images = model.picture(file, verb.resize)?;
-        if verb.invert {
-            images.pixels.iter_mut().for_each(|p| *p = 255 - *p);
-        }
-        predictions.push(predict(&model, &images, 0, file.display().to_string(), false)?);
+    let mut args = verb.samples.clone();
+    args.image = [verb.files.clone(), args.image].concat();
+    let nothing_named = args.image.is_empty() && args.sample.is_empty() && args.digit.is_empty();
+    let mut chosen = samples::choose(&model, &args, common, &[], nothing_named)?;
+    if let (true, Some(dataset)) = (nothing_named, &chosen.dataset) {
+        let first = 0..dataset.test.len().min(10);
+        chosen.samples = first.map(|i| samples::from_test(dataset, i)).collect::<Result<_>>()?;
     }
-    if !verb.sample.is_empty() || !verb.digit.is_empty() || verb.files.is_empty() {
-        let dataset = super::open_data(&verb.data.data, common)?;
-        let mut samples = verb.sample.clone();
-        for &class in &verb.digit {
-            samples.push(first_correct(&model, &dataset.test, class)?);
-        }
-        if samples.is_empty() {
-            samples = (0..dataset.test.len().min(10)).collect();
-        }
-        for index in samples {
-            if index >= dataset.test.len() {
-                return Err(Error::Usage(format!(
-                    "--sample {index} is out of range: {} has test samples 0 to {}",
-                    dataset.name,
-                    dataset.test.len() - 1
-                )));
-            }
-            let source = format!("{} test sample {index}", dataset.name);
-            predictions.push(predict(&model, &dataset.test, index, source, true)?);
-        }
-    }
+    let predictions: Vec<Prediction> =
+        chosen.samples.iter().map(|sample| predict(&model, sample)).collect::<Result<_>>()?;
     if common.json {
         return console::print_json(&predictions);
     }
     console::print(&predictions.iter().map(|p| line(&model, p)).collect::<String>())
 }
 
-/// The first test sample of a class that the model classifies correctly.
-fn first_correct(model: &Model, images: &Images, class: usize) -> Result<usize> {
-    let of_class = (0..images.len()).filter(|&i| images.label(i) == class);
-    for index in of_class {
-        if best(&model.predict(images, &[index])?.row(0).to_vec()).0 == class {
-            return Ok(index);
-        }
-    }
-    Err(Error::Usage(format!(
-        "--digit {class}: the test set has no sample of this class that the model gets right"
-    )))
-}
-
-fn best(probabilities: &[f32]) -> (usize, f32) {
-    let all = probabilities.iter().copied().enumerate();
-    all.fold((0, f32::NEG_INFINITY), |best, (i, p)| if p > best.1 { (i, p) } else { best })
-}
-
-fn predict(
-    model: &Model,
-    images: &Images,
-    index: usize,
-    source: String,
-    labelled: bool,
-) -> Result<Prediction> {
-    let probabilities = model.predict(images, &[index])?.row(0).to_vec();
-    let (class, probability) = best(&probabilities);
-    let label = labelled.then(|| model.label(images.label(index)));
-    Ok(Prediction { source, label, predicted: model.label(class), probability, probabilities })
+fn predict(model: &Model, sample: &Sample) -> Result<Prediction> {
+    let probabilities = model.predict(&sample.pixels, &[0])?.row(0).to_vec();
+    let (class, probability) = samples::best(&probabilities);
+    Ok(Prediction {
+        source: sample.source.clone(),
+        sample: sample.index,
+        label: sample.label.map(|label| model.label(label)),
+        predicted: model.label(class),
+        probability,
+        probabilities,
+    })
 }
 
 /// The three most probable classes.

@@ -1,0 +1,21 @@
+//! How a network **breaks**: what happens to its answer when the image is shifted, covered, mixed
+//! with another or corrupted. Every experiment returns a plain struct with the raw numbers, from
+//! which tables, figures and the report are drawn.
+
+/// Why a network cannot be probed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The network does not know the name.
+    #[error(transparent)]
+    Net(#[from] cutaway_net::Error),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] cutaway_engine::Error),
+    /// The images do not suit.
+    #[error(transparent)]
+    Data(#[from] cutaway_data::Error),
+    /// A setting is out of its range.
+    #[error("{0}")]
+    Setting(String),
+}
