@@ -1,8 +1,10 @@
-//! Times the reference CNN: `bench_cnn train|infer --batch N --threads N --isa auto|avx2|portable`.
+//! Times the reference CNN:
+//! `bench_cnn train|infer|kernels --batch N --threads N --isa auto|avx512|avx2|portable`.
 //! Prints one JSON line.
 
 use std::time::Instant;
 
+use cutaway_engine::measure::layer_times;
 use cutaway_engine::{Engine, Options, Trainer};
 use cutaway_net::presets::reference_cnn;
 use ndarray::Array4;
@@ -21,10 +23,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         threads: flag("--threads", "2").parse()?,
         isa: Some(flag("--isa", "auto").parse()?),
     };
+    if mode == "kernels" {
+        return kernels(repeats, &options);
+    }
     let mut seconds = match mode {
         "train" => train(batch, images, repeats, &options)?,
         "infer" => infer(batch, repeats, &options)?,
-        other => return Err(format!("unknown mode '{other}': expected train or infer").into()),
+        other => {
+            return Err(format!("unknown mode '{other}': expected train, infer or kernels").into());
+        }
     };
     seconds.sort_by(f64::total_cmp);
     let (count, median) = if mode == "train" {
@@ -40,6 +47,40 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         seconds[0] * 1e3,
         seconds[seconds.len() - 1] * 1e3,
         count as f64 / median
+    );
+    Ok(())
+}
+
+/// Each layer with multiply-adds alone: floating-point operations a second, counted as for direct
+/// summation.
+fn kernels(repeats: usize, options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let network = reference_cnn(1);
+    let summary = cutaway_net::summary(&network);
+    let mut entries = Vec::new();
+    for time in layer_times(&network, options, repeats)? {
+        let name = &network.node(time.node).name;
+        let macs = summary.layers.iter().find(|l| l.name == *name).map_or(0, |l| l.macs);
+        if macs == 0 {
+            continue;
+        }
+        let passes = [
+            ("forward", time.forward),
+            ("input gradient", time.input_gradient),
+            ("weight gradient", time.param_gradient),
+        ];
+        for (pass, seconds) in passes {
+            let gflops = 2.0 * macs as f64 / seconds / 1e9;
+            entries.push(format!(
+                "{{\"name\":\"{name} {pass}\",\"median_ms\":{:.6},\"gflops\":{gflops:.1}}}",
+                seconds * 1e3
+            ));
+        }
+    }
+    println!(
+        "{{\"mode\":\"kernels\",\"isa\":\"{}\",\"threads\":{},\"kernels\":[{}]}}",
+        options.isa.unwrap(),
+        options.threads,
+        entries.join(",")
     );
     Ok(())
 }

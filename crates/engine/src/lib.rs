@@ -27,6 +27,7 @@ mod engine;
 mod error;
 mod kernels;
 mod layers;
+pub mod measure;
 mod options;
 mod plan;
 pub mod reference;

@@ -49,7 +49,7 @@ pub(crate) struct Plan {
     scratch: usize,
     gradients: bool,
     training: bool,
-    isa: Isa,
+    pub(crate) isa: Isa,
 }
 
 /// Memory of one chunk's activations that still fits a common last-level cache.
@@ -60,7 +60,7 @@ const MAX_CHUNK: usize = 8;
 pub(crate) struct Workspace {
     pub(crate) values: Vec<Vec<f32>>,
     pub(crate) gradients: Vec<Vec<f32>>,
-    scratch: Vec<f32>,
+    pub(crate) scratch: Vec<f32>,
 }
 
 impl Plan {

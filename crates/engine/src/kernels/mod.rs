@@ -3,6 +3,7 @@
 //! that checks all offsets against the slices first.
 
 pub(crate) mod gemm;
+pub(crate) mod peak;
 pub(crate) mod vector;
 pub(crate) mod winograd;
 
