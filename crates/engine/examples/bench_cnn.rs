@@ -1,13 +1,15 @@
 //! Times the reference CNN:
-//! `bench_cnn train|infer|kernels --batch N --threads N --isa auto|avx512|avx2|portable`.
+//! `bench_cnn train|infer|kernels|sweep --batch N --threads N --isa auto|avx512|avx2|portable`;
+//! `sweep` also takes `--strategy full|incremental` and `--image noise|digit`.
 //! Prints one JSON line.
 
 use std::time::Instant;
 
+use cutaway_data::OpenOptions;
 use cutaway_engine::measure::layer_times;
-use cutaway_engine::{Engine, Options, Trainer};
+use cutaway_engine::{Edit, Engine, Fill, Options, Strategy, Trainer};
 use cutaway_net::presets::reference_cnn;
-use ndarray::Array4;
+use ndarray::{Array3, Array4};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -29,16 +31,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut seconds = match mode {
         "train" => train(batch, images, repeats, &options)?,
         "infer" => infer(batch, repeats, &options)?,
+        "sweep" => {
+            sweep(&flag("--image", "noise"), &flag("--strategy", "auto"), repeats, &options)?
+        }
         other => {
-            return Err(format!("unknown mode '{other}': expected train, infer or kernels").into());
+            return Err(
+                format!("unknown mode '{other}': expected train, infer, kernels or sweep").into()
+            );
         }
     };
     seconds.sort_by(f64::total_cmp);
-    let (count, median) = if mode == "train" {
-        (images, seconds[seconds.len() / 2])
-    } else {
-        (batch, seconds[seconds.len() / 2])
+    let count = match mode {
+        "train" => images,
+        "sweep" => WINDOWS,
+        _ => batch,
     };
+    let median = seconds[seconds.len() / 2];
     println!(
         "{{\"mode\":\"{mode}\",\"batch\":{batch},\"threads\":{},\"isa\":\"{}\",\"images\":{count},\"median_ms\":{:.4},\"min_ms\":{:.4},\"max_ms\":{:.4},\"images_per_second\":{:.1}}}",
         options.threads,
@@ -155,4 +163,44 @@ fn infer(
             Ok(start.elapsed().as_secs_f64())
         })
         .collect()
+}
+
+/// An 8×8 patch at every place of 28×28 pixels.
+const WINDOWS: usize = 21 * 21;
+
+/// Seconds for an occlusion sweep over one image, each repeat: noise, in which every window changes
+/// every pixel, or a digit, whose background a black patch leaves as it is.
+fn sweep(
+    image: &str,
+    strategy: &str,
+    repeats: usize,
+    options: &Options,
+) -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+    let engine = Engine::compile(&reference_cnn(1), options)?;
+    let values = match image {
+        "noise" => pixels(784),
+        "digit" => digit()?,
+        other => return Err(format!("unknown image '{other}': expected noise or digit").into()),
+    };
+    let base = Array3::from_shape_vec((1, 28, 28), values)?;
+    let edits: Vec<Edit> = (0..WINDOWS)
+        .map(|w| Edit { row: w / 21, col: w % 21, height: 8, width: 8, fill: Fill::Value(0.0) })
+        .collect();
+    let strategy: Strategy = strategy.parse()?;
+    engine.sweep_with(base.view(), &edits, strategy)?;
+    (0..repeats * 4)
+        .map(|_| {
+            let start = Instant::now();
+            engine.sweep_with(base.view(), &edits, strategy)?;
+            Ok(start.elapsed().as_secs_f64())
+        })
+        .collect()
+}
+
+/// A 6 of the embedded data set.
+fn digit() -> Result<Vec<f32>, Box<dyn std::error::Error>> {
+    let options = OpenOptions { strokes_train: 1, strokes_test: 100, ..OpenOptions::default() };
+    let images = cutaway_data::open("strokes", &options)?.test;
+    let six = (0..images.len()).find(|&i| images.label(i) == 6).ok_or("no 6 in the sample")?;
+    Ok(images.image(six).iter().map(|&pixel| f32::from(pixel) / 255.0).collect())
 }

@@ -25,6 +25,7 @@
 
 mod engine;
 mod error;
+mod incremental;
 mod kernels;
 mod layers;
 pub mod measure;
@@ -38,5 +39,5 @@ pub use engine::{Activations, Engine, Gradients};
 pub use error::{Error, Result};
 pub use kernels::Isa;
 pub use options::Options;
-pub use sweep::{Edit, Fill};
+pub use sweep::{Edit, Fill, Strategy};
 pub use trainer::{Loss, Trainer};

@@ -1,10 +1,11 @@
 //! Sweeps: one image, many local edits, the network's answer to each.
 
-use cutaway_net::NodeId;
 use ndarray::{Array2, Array3, ArrayView3};
 use rayon::prelude::*;
 
+use crate::incremental;
 use crate::layers::Run;
+use crate::layers::region::Region;
 use crate::plan::{self, Request};
 use crate::{Engine, Error, Result};
 
@@ -34,15 +35,69 @@ pub enum Fill {
     Patch(Array3<f32>),
 }
 
+/// How a sweep is computed. All ways give the same bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// The one that is expected to be fastest: at present always `Incremental`, which itself
+    /// computes layers whole where that is cheaper.
+    #[default]
+    Auto,
+    /// A forward pass over every edited image.
+    Full,
+    /// The base image's activations once, then for each edit only what its changed pixels reach.
+    /// Edits that change nothing, or make the same image, are not computed again.
+    Incremental,
+}
+
+impl Strategy {
+    /// All of them, by name.
+    pub const NAMES: [&str; 3] = ["auto", "full", "incremental"];
+}
+
+impl std::fmt::Display for Strategy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Strategy::Auto => "auto",
+            Strategy::Full => "full",
+            Strategy::Incremental => "incremental",
+        })
+    }
+}
+
+impl std::str::FromStr for Strategy {
+    type Err = String;
+    fn from_str(s: &str) -> std::result::Result<Self, String> {
+        match s {
+            "auto" => Ok(Strategy::Auto),
+            "full" => Ok(Strategy::Full),
+            "incremental" => Ok(Strategy::Incremental),
+            _ => Err(format!("unknown strategy '{s}': expected {}", Strategy::NAMES.join(", "))),
+        }
+    }
+}
+
 impl Engine {
+    /// [`Engine::sweep_with`] by [`Strategy::Auto`].
+    ///
+    /// # Errors
+    /// As [`Engine::sweep_with`].
+    pub fn sweep(&self, base: ArrayView3<'_, f32>, edits: &[Edit]) -> Result<Array2<f32>> {
+        self.sweep_with(base, edits, Strategy::Auto)
+    }
+
     /// Class probabilities `[edits, classes]` of the base image `[C, H, W]` with each edit applied
     /// alone. Edited images are never all held at once, so memory does not grow with their number
-    /// beyond the result.
+    /// beyond the result and the edits' own contents.
     ///
     /// # Errors
     /// If the base has another shape than the network's input, the input is no image, or an edit
     /// does not lie in the image.
-    pub fn sweep(&self, base: ArrayView3<'_, f32>, edits: &[Edit]) -> Result<Array2<f32>> {
+    pub fn sweep_with(
+        &self,
+        base: ArrayView3<'_, f32>,
+        edits: &[Edit],
+        strategy: Strategy,
+    ) -> Result<Array2<f32>> {
         let network = self.network();
         let shape = network.shape(network.input());
         if shape != base.shape() {
@@ -56,22 +111,28 @@ impl Engine {
         let output = network.output();
         let classes = self.node_len(output);
         let mut results = vec![0.0; edits.len() * classes];
-        self.full_recomputation(base, edits, output, &mut results);
+        let (c, h, w) = base.dim();
+        let mut image = vec![0.0; c * h * w];
+        let standard = base.as_standard_layout();
+        plan::to_channels_last(h * w, c, standard.as_slice().expect("standard"), &mut image);
+        match strategy {
+            Strategy::Full => self.full_recomputation(&image, [h, w, c], edits, &mut results),
+            Strategy::Auto | Strategy::Incremental => {
+                incremental::sweep(self, &image, [h, w, c], edits, &mut results);
+            }
+        }
         self.finish_probabilities(classes, &mut results);
         Ok(Array2::from_shape_vec((edits.len(), classes), results).expect("as many as computed"))
     }
 
     fn full_recomputation(
         &self,
-        base: ArrayView3<'_, f32>,
+        image: &[f32],
+        size: [usize; 3],
         edits: &[Edit],
-        output: NodeId,
         results: &mut [f32],
     ) {
-        let (c, h, w) = base.dim();
-        let mut image = vec![0.0; c * h * w];
-        let standard = base.as_standard_layout();
-        plan::to_channels_last(h * w, c, standard.as_slice().expect("standard"), &mut image);
+        let output = self.network().output();
         let request = Request { keep: vec![output], gradients: None, training: false };
         let prepared = self.prepared(request);
         let plan = &prepared.plan;
@@ -83,8 +144,8 @@ impl Engine {
                 prepared.with_workspace(|ws| {
                     let images = ws.values[input].chunks_exact_mut(image.len());
                     for (edit, copy) in edits.iter().zip(images) {
-                        copy.copy_from_slice(&image);
-                        edit.apply([h, w, c], copy);
+                        copy.copy_from_slice(image);
+                        edit.apply(size, copy);
                     }
                     let run = Run { n: edits.len(), first: 0, training: false, seed: 0 };
                     plan.forward(self.layers(), ws, run, 0..plan.steps.len());
@@ -120,8 +181,13 @@ impl Edit {
         }
     }
 
+    pub(crate) fn region(&self) -> Region {
+        let (bottom, right) = (self.row + self.height, self.col + self.width);
+        Region { top: self.row, left: self.col, bottom, right }
+    }
+
     /// Writes the rectangle into an image `[height, width, channels]`.
-    fn apply(&self, [_, w, c]: [usize; 3], image: &mut [f32]) {
+    pub(crate) fn apply(&self, [_, w, c]: [usize; 3], image: &mut [f32]) {
         for y in 0..self.height {
             for x in 0..self.width {
                 let at = ((self.row + y) * w + self.col + x) * c;

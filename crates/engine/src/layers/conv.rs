@@ -6,6 +6,7 @@
 use crate::kernels::Isa;
 use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
 use crate::kernels::winograd::{self as wino, Grid, Tile};
+use crate::layers::region::{Region, Sliding};
 
 /// Sizes and attributes of a convolution, per sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +242,142 @@ impl Conv {
             }
             Algorithm::Winograd(tile) => self.backward_winograd(tile, n, x, dy, dx, dw, scratch),
         }
+    }
+}
+
+// A region of one image's output.
+impl Conv {
+    /// The outputs whose bits a change in `region` of the input can change. With Winograd's tiles
+    /// that is all of a tile: its numbers share their rounding.
+    pub(crate) fn reach(&self, region: Region) -> Region {
+        let s = &self.shape;
+        let extent = |axis: usize| (s.kernel[axis] - 1) * s.dilation[axis] + 1;
+        let output = [s.output[0], s.output[1]];
+        let sliding = Sliding {
+            extent: [extent(0), extent(1)],
+            stride: s.stride,
+            padding: [s.padding[0], s.padding[1]],
+            output,
+        };
+        let reached = sliding.reach(region);
+        match self.algorithm {
+            Algorithm::Winograd(tile) if !reached.is_empty() => reached.aligned(tile.m(), output),
+            _ => reached,
+        }
+    }
+
+    /// Tiles or pixels that a region of the output takes.
+    pub(crate) fn work(&self, region: Region) -> usize {
+        let size = [self.shape.output[0], self.shape.output[1]];
+        match self.algorithm {
+            Algorithm::Direct => region.area(),
+            Algorithm::Winograd(tile) => {
+                let Region { top, left, bottom, right } = region.aligned(tile.m(), size);
+                (bottom - top).div_ceil(tile.m()) * (right - left).div_ceil(tile.m())
+            }
+        }
+    }
+
+    /// Recomputes a region of `y`; with Winograd whole tiles.
+    pub(crate) fn forward_region(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        region: Region,
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
+        assert_eq!(x.len(), self.shape.input_len());
+        assert_eq!(y.len(), self.shape.output_len());
+        match self.algorithm {
+            Algorithm::Direct => self.region_direct(x, y, region, relu, scratch),
+            Algorithm::Winograd(tile) => self.region_winograd(tile, x, y, region, relu, scratch),
+        }
+    }
+
+    fn region_direct(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        region: Region,
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let x = self.padded_lines(x, region, scratch);
+        let (co, packed) = (s.group_outputs(), self.forward.len() / s.groups);
+        for line in region.rows(s.output[1], s.output[2]) {
+            let pixels = line.start / s.output[2]..line.end / s.output[2];
+            for g in 0..s.groups {
+                let bias = self.bias.as_ref().map(|b| &b[g * co..(g + 1) * co]);
+                let args = Rows {
+                    a: &x[g * s.group_inputs()..],
+                    rows: &self.pixels[pixels.clone()],
+                    segments: &self.runs.offsets,
+                    inner: self.runs.len,
+                    b: &self.forward[g * packed..(g + 1) * packed],
+                    n: co,
+                    c: &mut y[line.clone()][g * co..],
+                    ldc: s.output[2],
+                    epilogue: Epilogue { bias, relu, accumulate: false },
+                };
+                gemm::rows(self.isa, args);
+            }
+        }
+    }
+
+    /// As [`Conv::padded`] for one image, of which only the lines are made that a region needs.
+    fn padded_lines<'a>(&self, x: &'a [f32], region: Region, scratch: &'a mut [f32]) -> &'a [f32] {
+        let s = &self.shape;
+        if s.padding == [0; 4] {
+            return x;
+        }
+        let [h, w, c] = s.input;
+        let [ph, pw] = s.padded();
+        let extent = (s.kernel[0] - 1) * s.dilation[0] + 1;
+        let first = region.top * s.stride[0];
+        let last = ((region.bottom - 1) * s.stride[0] + extent).min(ph);
+        let padded = &mut scratch[..self.padded_len()];
+        for line in first..last {
+            let out = &mut padded[line * pw * c..(line + 1) * pw * c];
+            out.fill(0.0);
+            if let Some(y) = line.checked_sub(s.padding[0]).filter(|y| *y < h) {
+                let start = s.padding[1] * c;
+                out[start..start + w * c].copy_from_slice(&x[y * w * c..(y + 1) * w * c]);
+            }
+        }
+        padded
+    }
+
+    /// The tiles are those of a pass over the whole image, so that their bits are, too.
+    fn region_winograd(
+        &self,
+        tile: Tile,
+        x: &[f32],
+        y: &mut [f32],
+        region: Region,
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let (area, c, o, m) = (tile.n() * tile.n(), s.input[2], s.output[2], tile.m());
+        let part = region.aligned(m, [s.output[0], s.output[1]]);
+        let shifted = |grid: Grid| Grid {
+            tiles_y: (part.bottom - part.top).div_ceil(m),
+            tiles_x: (part.right - part.left).div_ceil(m),
+            top: grid.top + part.top as isize,
+            left: grid.left + part.left as isize,
+            ..grid
+        };
+        let input = shifted(self.input_grid(tile, 1));
+        let tiles = input.tiles();
+        let (v, rest) = scratch.split_at_mut(area * tiles * c);
+        let products = &mut rest[..area * tiles * o];
+        wino::input_transform(self.isa, tile, input, x, v);
+        self.products(area, tiles, v, &self.forward, products, c, o);
+        let output = shifted(self.output_grid(tile, 1));
+        let bias = self.bias.as_deref();
+        wino::output_transform(self.isa, tile, output, products, y, bias, relu);
     }
 }
 

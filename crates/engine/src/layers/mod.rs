@@ -9,6 +9,7 @@ pub(crate) mod dense;
 pub(crate) mod norm;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
+pub(crate) mod region;
 
 use crate::kernels::Isa;
 use cutaway_net::{Network, Node, NodeId, Op};
@@ -190,6 +191,55 @@ impl<'a> Inputs<'a> {
         let id = self.ids[i];
         &self.buffers[id][..self.n * self.lens[id]]
     }
+
+    /// Input `i` of one image.
+    fn slot(&self, i: usize, slot: usize) -> &'a [f32] {
+        let (id, len) = (self.ids[i], self.lens[self.ids[i]]);
+        &self.buffers[id][slot * len..(slot + 1) * len]
+    }
+}
+
+/// Computes some pixels of one image's output, for layers whose pixels depend on the same pixels of
+/// their inputs alone.
+pub(crate) fn forward_pixels(
+    layer: &Layer,
+    isa: Isa,
+    run: Run,
+    x: Inputs<'_>,
+    slot: usize,
+    pixels: std::ops::Range<usize>,
+    y: &mut [f32],
+) {
+    let input = |i: usize, channels: usize| {
+        &x.slot(i, slot)[pixels.start * channels..pixels.end * channels]
+    };
+    let channels = y.len() / pixels.len();
+    match layer {
+        Layer::Relu => pointwise::relu(isa, input(0, channels), y),
+        Layer::Softmax { channels } => pointwise::softmax(*channels, input(0, *channels), y),
+        Layer::LogSoftmax { channels } => pointwise::log_softmax(*channels, input(0, *channels), y),
+        Layer::Add => {
+            y.copy_from_slice(input(0, channels));
+            for i in 1..x.ids.len() {
+                pointwise::add(isa, input(i, channels), y);
+            }
+        }
+        Layer::Concat { channels } => {
+            for (i, (first, count)) in spans(channels).enumerate() {
+                concat_one(input(i, count), first, count, channels.iter().sum(), y);
+            }
+        }
+        Layer::BatchNorm(norm) => norm.forward(input(0, channels), y),
+        Layer::Dropout { .. } if !run.training => y.copy_from_slice(input(0, channels)),
+        _ => unreachable!("its pixels depend on others: it is recomputed as a whole"),
+    }
+}
+
+/// Copies the `count` channels of one input to channel `first` of `total`.
+fn concat_one(x: &[f32], first: usize, count: usize, total: usize, y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(count).zip(y.chunks_exact_mut(total)) {
+        y[first..first + count].copy_from_slice(x);
+    }
 }
 
 /// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`].
@@ -221,11 +271,8 @@ pub(crate) fn forward(
             }
         }
         Layer::Concat { channels } => {
-            for (i, (first, _)) in spans(channels).enumerate() {
-                let (from, total) = (x.get(i), channels.iter().sum::<usize>());
-                for (x, y) in from.chunks_exact(channels[i]).zip(y.chunks_exact_mut(total)) {
-                    y[first..first + channels[i]].copy_from_slice(x);
-                }
+            for (i, (first, count)) in spans(channels).enumerate() {
+                concat_one(x.get(i), first, count, channels.iter().sum(), y);
             }
         }
         Layer::BatchNorm(norm) => norm.forward(x.get(0), y),

@@ -1,6 +1,7 @@
 //! Pooling over windows, channels innermost.
 
 use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
+use crate::layers::region::{Region, Sliding};
 
 /// What a window becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +37,18 @@ impl Pool {
         [range(y, 0), range(x, 1)]
     }
 
-    /// Calls `f(output offset, image, window)` for every output pixel of `n` images.
+    /// Calls `f(output offset, image, window)` for every output pixel of a region of `n` images.
     #[inline(always)]
-    fn each(&self, n: usize, mut f: impl FnMut(usize, usize, [std::ops::Range<usize>; 2])) {
+    fn each(
+        &self,
+        n: usize,
+        region: Region,
+        mut f: impl FnMut(usize, usize, [std::ops::Range<usize>; 2]),
+    ) {
         let [oh, ow, c] = self.output;
         for image in 0..n {
-            for y in 0..oh {
-                for x in 0..ow {
+            for y in region.top..region.bottom {
+                for x in region.left..region.right {
                     f(((image * oh + y) * ow + x) * c, image, self.window(y, x));
                 }
             }
@@ -56,8 +62,28 @@ impl Pool {
     }
 
     pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32]) {
+        let region = self.whole();
         // SAFETY: the kernel has no conditions.
-        unsafe { dispatch(self.isa, Forward { pool: self, n, x, y }) }
+        unsafe { dispatch(self.isa, Forward { pool: self, n, region, x, y }) }
+    }
+
+    /// Recomputes a region of one image's output.
+    pub(crate) fn forward_region(&self, x: &[f32], y: &mut [f32], region: Region) {
+        // SAFETY: the kernel has no conditions.
+        unsafe { dispatch(self.isa, Forward { pool: self, n: 1, region, x, y }) }
+    }
+
+    fn whole(&self) -> Region {
+        Region::whole([self.output[0], self.output[1]])
+    }
+
+    pub(crate) fn sliding(&self) -> Sliding {
+        Sliding {
+            extent: self.kernel,
+            stride: self.stride,
+            padding: [self.padding[0], self.padding[1]],
+            output: [self.output[0], self.output[1]],
+        }
     }
 
     /// Adds the gradient of the input. Of equal maxima the first in scan order gets it.
@@ -70,6 +96,7 @@ impl Pool {
 struct Forward<'a> {
     pool: &'a Pool,
     n: usize,
+    region: Region,
     x: &'a [f32],
     y: &'a mut [f32],
 }
@@ -78,9 +105,9 @@ struct Forward<'a> {
 impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Forward { pool, n, x, y } = self;
+        let Forward { pool, n, region, x, y } = self;
         let c = pool.output[2];
-        pool.each(n, |at, image, [rows, cols]| {
+        pool.each(n, region, |at, image, [rows, cols]| {
             let out = &mut y[at..at + c];
             let count = (rows.len() * cols.len()).max(1) as f32;
             match pool.reduce {
@@ -132,7 +159,7 @@ impl Kernel for Backward<'_> {
     unsafe fn run<V: Vector>(self) {
         let Backward { pool, n, x, y, dy, dx } = self;
         let c = pool.output[2];
-        pool.each(n, |at, image, [rows, cols]| {
+        pool.each(n, pool.whole(), |at, image, [rows, cols]| {
             let count = (rows.len() * cols.len()).max(1) as f32;
             for first in (0..c).step_by(CHANNELS) {
                 let width = CHANNELS.min(c - first);

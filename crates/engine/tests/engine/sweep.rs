@@ -1,11 +1,13 @@
 //! A sweep answers what forward passes over edited copies answer.
 
-use cutaway_engine::{Edit, Fill, Isa};
+use cutaway_engine::{Edit, Fill, Isa, Strategy};
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, presets};
 use ndarray::{Array3, Array4, Axis, s};
+use proptest::prelude::*;
 
-use crate::common::compile;
+use crate::common::networks::{build, odd, wide};
 use crate::common::numbers::{Numbers, bits};
+use crate::common::{compile, settings};
 
 /// A colour image, an output without softmax.
 fn colour() -> Network {
@@ -72,10 +74,13 @@ fn a_sweep_is_a_forward_pass_over_edited_copies() {
             let base = image(&network);
             let (c, h, w) = base.dim();
             let edits = edits([c, h, w], count);
-            let found = engine.sweep(base.view(), &edits).unwrap();
             let wanted = engine.predict(edited(&base, &edits).view()).unwrap();
-            assert_eq!(found.dim(), wanted.dim());
-            assert_eq!(bits(&found), bits(&wanted), "{} on {isa}", network.name());
+            for strategy in [Strategy::Auto, Strategy::Full, Strategy::Incremental] {
+                let found = engine.sweep_with(base.view(), &edits, strategy).unwrap();
+                assert_eq!(found.dim(), wanted.dim());
+                let name = network.name();
+                assert_eq!(bits(&found), bits(&wanted), "{name} by {strategy} on {isa}");
+            }
         }
     }
 }
@@ -99,4 +104,41 @@ fn a_sweep_without_edits_answers_nothing() {
     let network = colour();
     let found = compile(&network, Isa::detect()).sweep(image(&network).view(), &[]).unwrap();
     assert_eq!(found.dim(), (0, 4));
+}
+
+proptest! {
+    #![proptest_config(settings(80))]
+
+    /// Branches, strides, padding, dilation, groups, poolings, normalisations: whatever networks are
+    /// made of, partial recomputation has the bits of full recomputation.
+    #[test]
+    fn partial_recomputation_has_the_bits_of_full_recomputation(
+        recipe in prop_oneof![2 => odd(false), 1 => wide()],
+        fraction in 1..4usize,
+    ) {
+        let network = build(&recipe);
+        let base = image(&network);
+        let (c, h, w) = base.dim();
+        let mut edits = edits([c, h, w], 24);
+        // Small windows as well, twice the same, and one that shows what is there.
+        edits.iter_mut().for_each(|edit| shrink(edit, fraction));
+        edits.extend(edits[..4].to_vec());
+        let here = base.slice(s![.., 0..1, 0..w]).to_owned();
+        edits.push(Edit { row: 0, col: 0, height: 1, width: w, fill: Fill::Patch(here) });
+        for isa in Isa::available() {
+            let engine = compile(&network, isa);
+            let full = engine.sweep_with(base.view(), &edits, Strategy::Full).unwrap();
+            let part = engine.sweep_with(base.view(), &edits, Strategy::Incremental).unwrap();
+            prop_assert_eq!(bits(&part), bits(&full), "on {}", isa);
+        }
+    }
+}
+
+/// Cuts an edit down to a fraction of its size.
+fn shrink(edit: &mut Edit, fraction: usize) {
+    edit.height = edit.height.div_ceil(fraction);
+    edit.width = edit.width.div_ceil(fraction);
+    if let Fill::Patch(patch) = &mut edit.fill {
+        *patch = patch.slice(s![.., ..edit.height, ..edit.width]).to_owned();
+    }
 }
