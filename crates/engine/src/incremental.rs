@@ -101,15 +101,15 @@ fn distinct_changes(
 fn change(base: &[f32], edited: &[f32], size: [usize; 3], region: Region) -> Option<Change> {
     let [_, width, channels] = size;
     let mut tight = Region::default();
-    for y in region.top..region.bottom {
-        for x in region.left..region.right {
-            let at = (y * width + x) * channels;
-            let differs = |i: usize| base[i].to_bits() != edited[i].to_bits();
-            if (at..at + channels).any(differs) {
-                let pixel = Region { top: y, left: x, bottom: y + 1, right: x + 1 };
-                tight = tight.union(pixel);
-            }
-        }
+    for (y, row) in (region.top..).zip(region.rows(width, channels)) {
+        let start = row.start;
+        let pairs = base[row.clone()].iter().zip(&edited[row]);
+        let differs = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits();
+        let Some(first) = pairs.clone().position(differs) else { continue };
+        let last = pairs.clone().rposition(differs).expect("there is a first");
+        let column = |i: usize| (start + i) / channels % width;
+        let (left, right) = (column(first), column(last) + 1);
+        tight = tight.union(Region { top: y, left, bottom: y + 1, right });
     }
     let pixels = tight.rows(width, channels).flat_map(|row| &edited[row]);
     let pixels: Vec<u32> = pixels.map(|value| value.to_bits()).collect();

@@ -105,9 +105,34 @@ pub(crate) fn rows(isa: Isa, args: Rows<'_>) {
 impl Kernel for Rows<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let c = self.c.as_mut_ptr();
-        let blocks = self.rows.len().div_ceil(V::TILE_ROWS);
-        let (base, extra) = (self.rows.len() / blocks, self.rows.len() % blocks);
+        let Rows { a, rows, segments, inner, b, n, c, ldc, epilogue } = self;
+        // SAFETY: the blocks below ask for rows of the list alone.
+        let row = |i: usize| unsafe { *rows.get_unchecked(i) };
+        let (a, b, c, count) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), rows.len());
+        let product = Product { a, segments, inner, b, n, c, ldc, epilogue };
+        // SAFETY: `rows` has checked every offset.
+        unsafe { product.run::<V>(count, row) }
+    }
+}
+
+/// What the blocks of a product have in common.
+struct Product<'a> {
+    a: *const f32,
+    segments: &'a [usize],
+    inner: usize,
+    b: *const f32,
+    n: usize,
+    c: *mut f32,
+    ldc: usize,
+    epilogue: Epilogue<'a>,
+}
+
+impl Product<'_> {
+    /// `count` rows of `C`; row `i` of `A` starts at `row(i)`.
+    #[inline(always)]
+    unsafe fn run<V: Vector>(&self, count: usize, row: impl Fn(usize) -> usize + Copy) {
+        let blocks = count.div_ceil(V::TILE_ROWS);
+        let (base, extra) = (count / blocks, count % blocks);
         let width = 2 * V::LANES;
         let panel_len = self.segments.len() * self.inner * width;
         for p in 0..self.n.div_ceil(width) {
@@ -115,10 +140,10 @@ impl Kernel for Rows<'_> {
             for block in 0..blocks {
                 // Blocks of nearly equal height: a last block of one row would waste the tile.
                 let height = base + usize::from(block < extra);
-                // SAFETY: checked by `rows`; heights are at most TILE_ROWS.
+                // SAFETY: the caller has checked all offsets; heights are at most TILE_ROWS.
                 unsafe {
-                    let panel = self.b.as_ptr().add(p * panel_len);
-                    by_height!(height, rows_block, V, (&self, c, first, panel, p * width));
+                    let panel = self.b.add(p * panel_len);
+                    by_height!(height, rows_block, V, (self, row, first, panel, p * width));
                 }
                 first += height;
             }
@@ -128,17 +153,16 @@ impl Kernel for Rows<'_> {
 
 #[inline(always)]
 unsafe fn rows_block<V: Vector, const H: usize>(
-    args: &Rows<'_>,
-    c: *mut f32,
+    args: &Product<'_>,
+    row: impl Fn(usize) -> usize,
     first: usize,
     panel: *const f32,
     col: usize,
 ) {
-    // SAFETY: `rows` has checked that all rows and segments lie inside `a`, that the panel holds
+    // SAFETY: the entry has checked that all rows and segments lie inside `a`, that the panel holds
     // segments × inner lines, and that C holds the rows; partial vectors stop at column n.
     unsafe {
-        let a: [*const f32; H] =
-            std::array::from_fn(|r| args.a.as_ptr().add(*args.rows.get_unchecked(first + r)));
+        let a: [*const f32; H] = std::array::from_fn(|r| args.a.add(row(first + r)));
         let mut acc = [[V::splat(0.0); 2]; H];
         let mut b = panel;
         for &segment in args.segments {
@@ -155,7 +179,7 @@ unsafe fn rows_block<V: Vector, const H: usize>(
             }
         }
         let left = args.n - col;
-        let c = c.add(first * args.ldc + col);
+        let c = args.c.add(first * args.ldc + col);
         finish::<V, H>(acc, c, args.ldc, left, col, args.epilogue);
     }
 }
@@ -338,30 +362,66 @@ unsafe fn cols_tile<V: Vector, const H: usize>(
     }
 }
 
-/// `C = A B` for a plain row-major `A` of `m` rows of length `k`; `b` packed, `c` dense.
-pub(crate) fn matmul(
+/// `C[e] = A[e] B[e]` for plain row-major matrices `A[e]` of `m` rows of length `k`, one after the
+/// other; each `B[e]` is packed, `C` is dense.
+struct Products<'a> {
+    count: usize,
+    size: [usize; 3],
+    a: &'a [f32],
+    b: &'a [f32],
+    c: &'a mut [f32],
+    epilogue: Epilogue<'a>,
+}
+
+impl Kernel for Products<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Products { count, size: [m, k, n], a, b, c, epilogue } = self;
+        let packed = b.len() / count;
+        let c = c.as_mut_ptr();
+        for e in 0..count {
+            // SAFETY: `products` has checked the lengths of all three.
+            unsafe {
+                let (a, b, c) =
+                    (a.as_ptr().add(e * m * k), b.as_ptr().add(e * packed), c.add(e * m * n));
+                let segments = &[0];
+                let product = Product { a, segments, inner: k, b, n, c, ldc: n, epilogue };
+                product.run::<V>(m, |i| i * k);
+            }
+        }
+    }
+}
+
+/// `count` products of `[m, k, n]`: `A` is `[count, m, k]`, `C` is `[count, m, n]`, `B` is packed.
+///
+/// # Panics
+/// If a length is not that of the sizes.
+pub(crate) fn products(
     isa: Isa,
+    count: usize,
     [m, k, n]: [usize; 3],
     a: &[f32],
     b: &[f32],
     c: &mut [f32],
     epilogue: Epilogue<'_>,
 ) {
-    const BLOCK: usize = 64;
-    let offsets: [usize; BLOCK] = std::array::from_fn(|i| i * k);
-    for first in (0..m).step_by(BLOCK) {
-        let count = BLOCK.min(m - first);
-        let args = Rows {
-            a: &a[first * k..(first + count) * k],
-            rows: &offsets[..count],
-            segments: &[0],
-            inner: k,
-            b,
-            n,
-            c: &mut c[first * n..(first + count) * n],
-            ldc: n,
-            epilogue,
-        };
-        rows(isa, args);
+    assert_eq!((a.len(), c.len()), (count * m * k, count * m * n));
+    assert_eq!(b.len(), count * packed_len(isa, k, n));
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() == n));
+    if count * m * n > 0 {
+        // SAFETY: every offset that the kernel forms was checked above.
+        unsafe { dispatch(isa, Products { count, size: [m, k, n], a, b, c, epilogue }) }
     }
+}
+
+/// `C = A B` for a plain row-major `A` of `m` rows of length `k`; `b` packed, `c` dense.
+pub(crate) fn matmul(
+    isa: Isa,
+    size: [usize; 3],
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+    epilogue: Epilogue<'_>,
+) {
+    products(isa, 1, size, a, b, c, epilogue);
 }

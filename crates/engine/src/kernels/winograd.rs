@@ -9,6 +9,8 @@
 //! Matrices by Toom–Cook interpolation at 0, ±1, ±2, ±½, ∞ (n = 8) and 0, ±¾, ±3/2, ∞ (n = 6);
 //! the rows of Bᵀ are monic polynomials, so G carries the denominators.
 
+use std::mem::MaybeUninit;
+
 use super::{Isa, Kernel, dispatch, vector::Vector};
 
 /// Up to eight vectors: the rows or columns of a tile. Slots beyond the tile's size are unused.
@@ -399,7 +401,8 @@ fn sandwich<V: Vector, T: Maps, const MAP: u8>(
     let outputs = if MAP == AT { T::M } else { T::N };
     // SAFETY: only called inside `dispatch`.
     let zero = unsafe { V::splat(0.0) };
-    let mut half = [[zero; 8]; 8];
+    // 4 KB that would be cleared for every tile: what is read below was written before.
+    let mut half = [[const { MaybeUninit::<V>::uninit() }; 8]; 8];
     for j in 0..inputs {
         let mut column = [zero; 8];
         for (i, value) in column.iter_mut().enumerate().take(inputs) {
@@ -408,12 +411,17 @@ fn sandwich<V: Vector, T: Maps, const MAP: u8>(
         // SAFETY: only called inside `dispatch`.
         let column = unsafe { line::<V, T, MAP>(column) };
         for (i, value) in column.iter().enumerate().take(outputs) {
-            half[i][j] = *value;
+            half[i][j] = MaybeUninit::new(*value);
         }
     }
     for (i, row) in half.iter().enumerate().take(outputs) {
+        let mut whole = [zero; 8];
+        for (value, half) in whole.iter_mut().zip(row).take(inputs) {
+            // SAFETY: the first loop has written columns 0..inputs of rows 0..outputs.
+            *value = unsafe { half.assume_init() };
+        }
         // SAFETY: only called inside `dispatch`.
-        let row = unsafe { line::<V, T, MAP>(*row) };
+        let row = unsafe { line::<V, T, MAP>(whole) };
         for (j, value) in row.iter().enumerate().take(outputs) {
             store(i, j, *value);
         }

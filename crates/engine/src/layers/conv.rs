@@ -635,12 +635,8 @@ impl Conv {
         k: usize,
         n: usize,
     ) {
-        let packed = gemm::packed_len(self.isa, k, n);
-        for e in 0..area {
-            let (a, b) = (&a[e * tiles * k..], &b[e * packed..(e + 1) * packed]);
-            let c = &mut c[e * tiles * n..(e + 1) * tiles * n];
-            gemm::matmul(self.isa, [tiles, k, n], &a[..tiles * k], b, c, Epilogue::default());
-        }
+        let (a, c) = (&a[..area * tiles * k], &mut c[..area * tiles * n]);
+        gemm::products(self.isa, area, [tiles, k, n], a, b, c, Epilogue::default());
     }
 
     fn forward_winograd(

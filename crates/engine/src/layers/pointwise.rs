@@ -143,6 +143,10 @@ pub(crate) fn reorder(
     accumulate: bool,
 ) {
     let len = from[0] * from[1];
+    if to[0] == 1 && !accumulate {
+        // Flattening: a transposition.
+        return crate::plan::to_channels_first(from[0], from[1], x, y);
+    }
     for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
         for i in 0..len {
             // Element i of the row-major sequence stands at (pixel, channel) of either side.
