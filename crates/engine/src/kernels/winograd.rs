@@ -416,9 +416,9 @@ fn sandwich<V: Vector, T: Maps, const MAP: u8>(
     }
     for (i, row) in half.iter().enumerate().take(outputs) {
         let mut whole = [zero; 8];
-        for (value, half) in whole.iter_mut().zip(row).take(inputs) {
+        for j in 0..inputs {
             // SAFETY: the first loop has written columns 0..inputs of rows 0..outputs.
-            *value = unsafe { half.assume_init() };
+            whole[j] = unsafe { row[j].assume_init() };
         }
         // SAFETY: only called inside `dispatch`.
         let row = unsafe { line::<V, T, MAP>(whole) };

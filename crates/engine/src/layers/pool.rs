@@ -101,44 +101,53 @@ struct Forward<'a> {
     y: &'a mut [f32],
 }
 
-// Plain loops over channels: `dispatch` lets the compiler vectorise them for the machine.
+/// Channels handled at once, so that what becomes of them stays in registers.
+const CHANNELS: usize = 32;
+
+// Plain loops over channels by index: `dispatch` lets the compiler vectorise them for the machine.
+#[allow(clippy::needless_range_loop)]
 impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Forward { pool, n, region, x, y } = self;
         let c = pool.output[2];
         pool.each(n, region, |at, image, [rows, cols]| {
-            let out = &mut y[at..at + c];
             let count = (rows.len() * cols.len()).max(1) as f32;
-            match pool.reduce {
-                Reduce::Max => out.fill(f32::NEG_INFINITY),
-                Reduce::Mean => out.fill(0.0),
-            }
-            for row in rows {
-                for col in cols.clone() {
-                    let from = pool.offset(image, row, col);
-                    let pixel = &x[from..from + c];
-                    match pool.reduce {
-                        Reduce::Max => {
-                            for (out, x) in out.iter_mut().zip(pixel) {
-                                // A NaN wins and is never displaced.
-                                *out = if *x > *out || x.is_nan() { *x } else { *out };
-                            }
-                        }
-                        Reduce::Mean => {
-                            for (out, x) in out.iter_mut().zip(pixel) {
-                                *out += *x;
+            for first in (0..c).step_by(CHANNELS) {
+                let width = CHANNELS.min(c - first);
+                let mut reduced = match pool.reduce {
+                    Reduce::Max => [f32::NEG_INFINITY; CHANNELS],
+                    Reduce::Mean => [0.0; CHANNELS],
+                };
+                for row in rows.clone() {
+                    for col in cols.clone() {
+                        let from = pool.offset(image, row, col) + first;
+                        let pixel = &x[from..from + width];
+                        match (pool.reduce, <&[f32; CHANNELS]>::try_from(pixel)) {
+                            (Reduce::Max, Ok(pixel)) => larger(pixel, &mut reduced),
+                            (Reduce::Max, Err(_)) => larger(pixel, &mut reduced[..width]),
+                            (Reduce::Mean, _) => {
+                                for i in 0..width {
+                                    reduced[i] += pixel[i];
+                                }
                             }
                         }
                     }
                 }
-            }
-            if pool.reduce == Reduce::Mean {
-                for out in out.iter_mut() {
-                    *out /= count;
+                if pool.reduce == Reduce::Mean {
+                    reduced.iter_mut().for_each(|value| *value /= count);
                 }
+                y[at + first..at + first + width].copy_from_slice(&reduced[..width]);
             }
         });
+    }
+}
+
+/// Takes the larger of each pair; a NaN wins and is never displaced.
+#[inline(always)]
+fn larger(x: &[f32], most: &mut [f32]) {
+    for i in 0..most.len() {
+        most[i] = if x[i] > most[i] || x[i].is_nan() { x[i] } else { most[i] };
     }
 }
 
@@ -150,9 +159,6 @@ struct Backward<'a> {
     dy: &'a [f32],
     dx: &'a mut [f32],
 }
-
-/// Channels handled at once, so that what is left of their gradient stays in registers.
-const CHANNELS: usize = 32;
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
