@@ -35,11 +35,20 @@ impl Prepared {
 
     /// Lends a workspace to `f`. The one used last is lent first: it is still in cache.
     pub(crate) fn with_workspace<T>(&self, f: impl FnOnce(&mut Workspace) -> T) -> T {
-        let idle = self.idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        let mut workspace = idle.unwrap_or_else(|| self.plan.workspace());
+        let mut workspace = self.take();
         let result = f(&mut workspace);
-        self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(workspace);
+        self.give_back(workspace);
         result
+    }
+
+    /// An idle workspace, or a new one. Its contents are what they were.
+    pub(crate) fn take(&self) -> Workspace {
+        let idle = self.idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        idle.unwrap_or_else(|| self.plan.workspace())
+    }
+
+    pub(crate) fn give_back(&self, workspace: Workspace) {
+        self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(workspace);
     }
 }
 

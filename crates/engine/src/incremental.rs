@@ -47,25 +47,36 @@ pub(crate) fn sweep(
     let request = Request { keep: vec![output], gradients: None, training: false };
     let prepared = engine.prepared(request);
     let classes = engine.node_len(output);
-    let (changes, of_edit) = distinct_changes(image, size, edits);
+    let (changes, of_edit) = distinct_changes(engine, image, size, edits);
     let sweep = Sweep::new(engine, &prepared, output, image);
-    let mut answers = vec![0.0; changes.len() * classes];
+    // Image i of one chunk and image i of the next are neighbours in the list: what one edit leaves
+    // behind, the next one mostly covers.
+    let chunks = changes.len().div_ceil(prepared.plan.chunk);
+    let members = |chunk: usize| (chunk..changes.len()).step_by(chunks);
     let workers = Mutex::new(Vec::new());
-    engine.pool.install(|| {
-        let chunk = prepared.plan.chunk;
-        let pieces = answers.par_chunks_mut(chunk * classes).zip(changes.par_chunks(chunk));
-        pieces.for_each(|(answers, changes)| {
+    let answers: Vec<Vec<f32>> = engine.pool.install(|| {
+        let run = |chunk: usize| {
+            let members: Vec<&Change> = members(chunk).map(|i| &changes[i]).collect();
+            let mut answers = vec![0.0; members.len() * classes];
             let idle = workers.lock().unwrap_or_else(|e| e.into_inner()).pop();
             let mut worker = idle.unwrap_or_else(|| sweep.worker());
-            sweep.run(&mut worker, changes, answers);
+            sweep.run(&mut worker, &members, &mut answers);
             workers.lock().unwrap_or_else(|e| e.into_inner()).push(worker);
-        });
+            answers
+        };
+        (0..chunks).into_par_iter().map(run).collect()
     });
+    let workers = workers.into_inner().unwrap_or_else(|e| e.into_inner());
+    workers.into_iter().for_each(|worker| prepared.give_back(worker.workspace));
+    let answer = |i: usize| {
+        let (chunk, slot) = (i % chunks, i / chunks);
+        &answers[chunk][slot * classes..(slot + 1) * classes]
+    };
     let mut unchanged = vec![0.0; classes];
     engine.read(&sweep.base[sweep.output], output, &mut unchanged);
     for (result, change) in results.chunks_exact_mut(classes).zip(of_edit) {
         result.copy_from_slice(match change {
-            Some(i) => &answers[i * classes..(i + 1) * classes],
+            Some(i) => answer(i),
             None => &unchanged,
         });
     }
@@ -73,20 +84,26 @@ pub(crate) fn sweep(
 
 /// The different images that the edits make, and which of them each edit makes; `None` is the base.
 fn distinct_changes(
+    engine: &Engine,
     image: &[f32],
     size: [usize; 3],
     edits: &[Edit],
 ) -> (Vec<Change>, Vec<Option<usize>>) {
-    let mut places: HashMap<Change, usize> = HashMap::new();
-    let mut changes = Vec::new();
-    let mut edited = image.to_vec();
-    let mut of_edit = Vec::with_capacity(edits.len());
-    for edit in edits {
-        edit.apply(size, &mut edited);
-        let change = change(image, &edited, size, edit.region());
+    let of_one = |edited: &mut Vec<f32>, edit: &Edit| {
+        edit.apply(size, edited);
+        let change = change(image, edited, size, edit.region());
         for row in edit.region().rows(size[1], size[2]) {
             edited[row.clone()].copy_from_slice(&image[row]);
         }
+        change
+    };
+    let found: Vec<Option<Change>> = engine.pool.install(|| {
+        edits.par_iter().with_min_len(32).map_init(|| image.to_vec(), of_one).collect()
+    });
+    let mut places: HashMap<Change, usize> = HashMap::new();
+    let mut changes = Vec::new();
+    let mut of_edit = Vec::with_capacity(edits.len());
+    for change in found {
         of_edit.push(change.map(|change| {
             *places.entry(change).or_insert_with_key(|change| {
                 changes.push(change.clone());
@@ -163,14 +180,14 @@ impl<'a> Sweep<'a> {
     /// A workspace full of the base.
     fn worker(&self) -> Worker {
         let plan = &self.prepared.plan;
-        let mut workspace = plan.workspace();
+        let mut workspace = self.prepared.take();
         for (buffer, base) in workspace.values.iter_mut().zip(&self.base) {
             buffer.chunks_exact_mut(base.len().max(1)).for_each(|copy| copy.copy_from_slice(base));
         }
         Worker { workspace, stale: vec![vec![Region::default(); plan.chunk]; plan.lens.len()] }
     }
 
-    fn run(&self, worker: &mut Worker, changes: &[Change], answers: &mut [f32]) {
+    fn run(&self, worker: &mut Worker, changes: &[&Change], answers: &mut [f32]) {
         let plan = &self.prepared.plan;
         self.write_changes(worker, changes);
         for step in plan.steps.iter().filter(|step| step.output != self.input) {
@@ -179,7 +196,7 @@ impl<'a> Sweep<'a> {
         self.engine.read(&worker.workspace.values[self.output], self.node, answers);
     }
 
-    fn write_changes(&self, worker: &mut Worker, changes: &[Change]) {
+    fn write_changes(&self, worker: &mut Worker, changes: &[&Change]) {
         let [_, width, channels] = self.sizes[self.input];
         for (slot, change) in changes.iter().enumerate() {
             self.put_back(worker, self.input, slot, Region::default());
@@ -193,17 +210,16 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Puts the base back where one image of a buffer is stale, unless `new` will cover it.
+    /// Puts the base back where one image of a buffer is stale, but for what `new` will cover.
     fn put_back(&self, worker: &mut Worker, buffer: usize, slot: usize, new: Region) {
         let stale = std::mem::take(&mut worker.stale[buffer][slot]);
-        if new.contains(&stale) {
-            return;
-        }
         let ([_, width, channels], base) = (self.sizes[buffer], &self.base[buffer]);
-        let image =
-            &mut worker.workspace.values[buffer][slot * base.len()..(slot + 1) * base.len()];
-        for row in stale.rows(width, channels) {
-            image[row.clone()].copy_from_slice(&base[row]);
+        let images = &mut worker.workspace.values[buffer];
+        let image = &mut images[slot * base.len()..(slot + 1) * base.len()];
+        for part in stale.without(new) {
+            for row in part.rows(width, channels) {
+                image[row.clone()].copy_from_slice(&base[row]);
+            }
         }
     }
 

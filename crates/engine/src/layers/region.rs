@@ -45,12 +45,18 @@ impl Region {
         }
     }
 
-    pub(crate) fn contains(&self, other: &Region) -> bool {
-        other.is_empty()
-            || (self.top <= other.top
-                && self.left <= other.left
-                && self.bottom >= other.bottom
-                && self.right >= other.right)
+    /// What is left of it without another: above, below, left and right of it.
+    pub(crate) fn without(self, other: Region) -> [Region; 4] {
+        let top = other.top.clamp(self.top, self.bottom);
+        let bottom = other.bottom.clamp(top, self.bottom);
+        let left = other.left.clamp(self.left, self.right);
+        let right = other.right.clamp(left, self.right);
+        [
+            Region { bottom: top, ..self },
+            Region { top: bottom, ..self },
+            Region { top, bottom, right: left, ..self },
+            Region { top, bottom, left: right, ..self },
+        ]
     }
 
     /// Grown to multiples of `step`, within `[height, width]`.
