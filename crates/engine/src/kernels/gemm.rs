@@ -362,11 +362,13 @@ unsafe fn cols_tile<V: Vector, const H: usize>(
     }
 }
 
-/// `C[e] = A[e] B[e]` for plain row-major matrices `A[e]` of `m` rows of length `k`, one after the
-/// other; each `B[e]` is packed, `C` is dense.
+/// `C[e] = A[e] B[e]` for plain row-major matrices `A[e]` of `m` rows of length `k`; each `B[e]` is
+/// packed, each `C[e]` is dense.
 struct Products<'a> {
     count: usize,
     size: [usize; 3],
+    /// From one `A[e]` to the next, and from one `C[e]` to the next.
+    strides: [usize; 2],
     a: &'a [f32],
     b: &'a [f32],
     c: &'a mut [f32],
@@ -376,14 +378,14 @@ struct Products<'a> {
 impl Kernel for Products<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Products { count, size: [m, k, n], a, b, c, epilogue } = self;
+        let Products { count, size: [m, k, n], strides, a, b, c, epilogue } = self;
         let packed = b.len() / count;
         let c = c.as_mut_ptr();
         for e in 0..count {
             // SAFETY: `products` has checked the lengths of all three.
             unsafe {
-                let (a, b, c) =
-                    (a.as_ptr().add(e * m * k), b.as_ptr().add(e * packed), c.add(e * m * n));
+                let (a, c) = (a.as_ptr().add(e * strides[0]), c.add(e * strides[1]));
+                let b = b.as_ptr().add(e * packed);
                 let segments = &[0];
                 let product = Product { a, segments, inner: k, b, n, c, ldc: n, epilogue };
                 product.run::<V>(m, |i| i * k);
@@ -392,7 +394,8 @@ impl Kernel for Products<'_> {
     }
 }
 
-/// `count` products of `[m, k, n]`: `A` is `[count, m, k]`, `C` is `[count, m, n]`, `B` is packed.
+/// `count` products of `[m, k, n]`: `A[e]` is `[m, k]`, `C[e]` is `[m, n]`, each `strides` apart; `B`
+/// is packed.
 ///
 /// # Panics
 /// If a length is not that of the sizes.
@@ -400,17 +403,19 @@ pub(crate) fn products(
     isa: Isa,
     count: usize,
     [m, k, n]: [usize; 3],
+    strides: [usize; 2],
     a: &[f32],
     b: &[f32],
     c: &mut [f32],
     epilogue: Epilogue<'_>,
 ) {
-    assert_eq!((a.len(), c.len()), (count * m * k, count * m * n));
+    assert!(count > 0 && a.len() >= (count - 1) * strides[0] + m * k, "A is too short");
+    assert!(c.len() >= (count - 1) * strides[1] + m * n, "C is too short");
     assert_eq!(b.len(), count * packed_len(isa, k, n));
     assert!(epilogue.bias.is_none_or(|bias| bias.len() == n));
-    if count * m * n > 0 {
+    if m * n > 0 {
         // SAFETY: every offset that the kernel forms was checked above.
-        unsafe { dispatch(isa, Products { count, size: [m, k, n], a, b, c, epilogue }) }
+        unsafe { dispatch(isa, Products { count, size: [m, k, n], strides, a, b, c, epilogue }) }
     }
 }
 
@@ -423,5 +428,5 @@ pub(crate) fn matmul(
     c: &mut [f32],
     epilogue: Epilogue<'_>,
 ) {
-    products(isa, 1, size, a, b, c, epilogue);
+    products(isa, 1, size, [0, 0], a, b, c, epilogue);
 }

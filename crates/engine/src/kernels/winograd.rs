@@ -428,10 +428,19 @@ fn sandwich<V: Vector, T: Maps, const MAP: u8>(
     }
 }
 
+/// Distance between planes of `tiles × channels` numbers: an odd number of cache lines. A tile writes
+/// to the same place of every plane; a power of two in between would put all of them in one set of
+/// the cache.
+pub(crate) fn plane(tiles: usize, channels: usize) -> usize {
+    const LINE: usize = 16;
+    ((tiles * channels).div_ceil(LINE) | 1) * LINE
+}
+
 /// Where the tiles of a group of images lie, channels innermost. The spatial side is an array
 /// `[images, height, width, channels]`, cut in `tiles_y × tiles_x` tiles a `step` apart, the first
 /// starting at (`top`, `left`), which may be negative; what lies outside reads as 0 and is not
-/// written. The transformed side is `[n², images·tiles_y·tiles_x, channels]`.
+/// written. The transformed side is `n²` planes of `[images·tiles_y·tiles_x, channels]`, see
+/// [`Grid::plane`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
     pub(crate) images: usize,
@@ -450,9 +459,14 @@ impl Grid {
         self.images * self.tiles_y * self.tiles_x
     }
 
+    /// Distance from one plane of the transformed side to the next.
+    pub(crate) fn plane(&self) -> usize {
+        plane(self.tiles(), self.channels)
+    }
+
     fn check(&self, spatial: usize, transformed: usize, n: usize, lanes: usize) {
         assert_eq!(spatial, self.images * self.height * self.width * self.channels);
-        assert!(transformed >= n * n * self.tiles() * self.channels);
+        assert!(transformed >= n * n * self.plane());
         assert_eq!(self.channels % lanes, 0, "channels must fill whole vectors");
     }
 
@@ -531,7 +545,7 @@ impl<const MAP: u8> Kernel for Gather<'_, MAP> {
 unsafe fn gather<V: Vector, T: Maps, const MAP: u8>(args: Gather<'_, MAP>) {
     let size = if MAP == A { T::M } else { T::N };
     let grid = args.grid;
-    let plane = grid.tiles() * grid.channels;
+    let plane = grid.plane();
     let (from, to) = (args.spatial.as_ptr(), args.transformed.as_mut_ptr());
     grid.each(|tile, image, y, x| {
         let whole = grid.holds(y, x, size);
@@ -619,7 +633,7 @@ impl<const MAP: u8> Kernel for Scatter<'_, MAP> {
 unsafe fn scatter<V: Vector, T: Maps, const MAP: u8>(args: Scatter<'_, MAP>) {
     let size = if MAP == B { T::N } else { T::M };
     let grid = args.grid;
-    let plane = grid.tiles() * grid.channels;
+    let plane = grid.plane();
     let (from, to) = (args.transformed.as_ptr(), args.spatial.as_mut_ptr());
     grid.each(|tile, image, y, x| {
         let whole = grid.holds(y, x, size);
@@ -853,7 +867,7 @@ mod tests {
                 };
                 let input = grid(n + m - 3, -1);
                 let x = noise(2 * input.height * input.width * lanes, 3);
-                let y = noise(n * n * input.tiles() * lanes, 4);
+                let y = noise(n * n * input.plane(), 4);
                 let mut forward = vec![0.0; y.len()];
                 input_transform(isa, tile, input, &x, &mut forward);
                 let mut back = vec![0.0; x.len()];

@@ -199,7 +199,7 @@ impl Conv {
                 let (c, o) = (s.input[2], s.output[2]);
                 let tiles = self.tiles(tile, self.pass(tile).min(images));
                 let weights = if gradients { area * c * o + s.weights() } else { 0 };
-                area * tiles * (c + o) + weights
+                area * (wino::plane(tiles, c) + wino::plane(tiles, o)) + weights
             }
         }
     }
@@ -371,8 +371,8 @@ impl Conv {
         };
         let input = shifted(self.input_grid(tile, 1));
         let tiles = input.tiles();
-        let (v, rest) = scratch.split_at_mut(area * tiles * c);
-        let products = &mut rest[..area * tiles * o];
+        let (v, rest) = scratch.split_at_mut(area * wino::plane(tiles, c));
+        let products = &mut rest[..area * wino::plane(tiles, o)];
         wino::input_transform(self.isa, tile, input, x, v);
         self.products(area, tiles, v, &self.forward, products, c, o);
         let output = shifted(self.output_grid(tile, 1));
@@ -635,8 +635,9 @@ impl Conv {
         k: usize,
         n: usize,
     ) {
-        let (a, c) = (&a[..area * tiles * k], &mut c[..area * tiles * n]);
-        gemm::products(self.isa, area, [tiles, k, n], a, b, c, Epilogue::default());
+        let strides = [wino::plane(tiles, k), wino::plane(tiles, n)];
+        let epilogue = Epilogue::default();
+        gemm::products(self.isa, area, [tiles, k, n], strides, a, b, c, epilogue);
     }
 
     fn forward_winograd(
@@ -654,8 +655,8 @@ impl Conv {
         for first in (0..n).step_by(pass) {
             let images = pass.min(n - first);
             let tiles = self.tiles(tile, images);
-            let (v, rest) = scratch.split_at_mut(area * tiles * c);
-            let m = &mut rest[..area * tiles * o];
+            let (v, rest) = scratch.split_at_mut(area * wino::plane(tiles, c));
+            let m = &mut rest[..area * wino::plane(tiles, o)];
             let x = &x[first * s.input_len()..(first + images) * s.input_len()];
             wino::input_transform(self.isa, tile, self.input_grid(tile, images), x, v);
             self.products(area, tiles, v, &self.forward, m, c, o);
@@ -684,8 +685,8 @@ impl Conv {
         for first in (0..n).step_by(pass) {
             let images = pass.min(n - first);
             let tiles = self.tiles(tile, images);
-            let (v, rest) = scratch.split_at_mut(area * tiles * c);
-            let dm = &mut rest[..area * tiles * o];
+            let (v, rest) = scratch.split_at_mut(area * wino::plane(tiles, c));
+            let dm = &mut rest[..area * wino::plane(tiles, o)];
             let dy = &dy[first * s.output_len()..(first + images) * s.output_len()];
             let inputs = first * s.input_len()..(first + images) * s.input_len();
             wino::output_adjoint(self.isa, tile, self.output_grid(tile, images), dy, dm);
@@ -719,8 +720,8 @@ impl Conv {
         let (c, o) = (self.shape.input[2], self.shape.output[2]);
         for e in 0..area {
             let args = Cols {
-                a: &v[e * tiles * c..(e + 1) * tiles * c],
-                b: &dm[e * tiles * o..(e + 1) * tiles * o],
+                a: &v[e * wino::plane(tiles, c)..][..tiles * c],
+                b: &dm[e * wino::plane(tiles, o)..][..tiles * o],
                 segments: &[(0, 0)],
                 inner: tiles,
                 step_a: c,
