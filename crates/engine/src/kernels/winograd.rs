@@ -809,10 +809,14 @@ mod tests {
             top: 0,
             left: 0,
         };
-        let (mut v, mut u) = (vec![0.0; n * n * lanes], vec![0.0; n * n * lanes]);
+        let (mut v, mut u) = (vec![0.0; n * n * plane(1, lanes)], vec![0.0; n * n * lanes]);
         input_transform(isa, tile, grid(n, m), d, &mut v);
         filter_transform(isa, tile, g, &mut u);
-        let product: Vec<f32> = u.iter().zip(&v).map(|(u, v)| u * v).collect();
+        let mut product = vec![0.0; n * n * plane(1, lanes)];
+        let planes = product.chunks_exact_mut(plane(1, lanes)).zip(v.chunks_exact(plane(1, lanes)));
+        for ((product, v), u) in planes.zip(u.chunks_exact(lanes)) {
+            product.iter_mut().zip(v).zip(u).for_each(|((p, v), u)| *p = u * v);
+        }
         let mut y = vec![0.0; m * m * lanes];
         output_transform(isa, tile, grid(m, m), &product, &mut y, None, false);
         y
