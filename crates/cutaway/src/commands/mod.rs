@@ -8,7 +8,7 @@ mod study;
 mod summary;
 mod train;
 
-pub(crate) use train::wrong;
+pub(crate) use train::{epochs, wrong};
 
 use clap::CommandFactory;
 use cutaway::Model;
@@ -80,6 +80,27 @@ fn make_folder(folder: &std::path::Path) -> Result<()> {
         path: folder.to_owned(),
         source,
     })
+}
+
+/// A result as a JSON file.
+fn write_json(path: &std::path::Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).expect("results serialise");
+    text.push(b'\n');
+    write(path, &text)
+}
+
+/// How a data set is named in a command that is to be repeated later, where `auto` may find another.
+fn spelled(spec: &str, dataset: &Dataset) -> String {
+    quoted(if spec == "auto" { &dataset.name } else { spec })
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./+=:@%,\\".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
