@@ -196,11 +196,14 @@ fn log_label(tick: f64) -> String {
 /// Labels with the same count of decimals, just enough to tell the ticks apart.
 fn linear_labels(ticks: &[f64]) -> Vec<String> {
     let largest = ticks.iter().fold(0.0f64, |m, t| m.max(t.abs()));
+    if largest == 0.0 {
+        return ticks.iter().map(|&t| fixed(t, 0)).collect();
+    }
     let step = match ticks {
         [a, b, ..] => 0.5 * b - 0.5 * a,
         _ => 0.5 * largest,
     } * 2.0;
-    let plain = largest == 0.0 || ((1e-4..1e6).contains(&largest) && step > 1e-7);
+    let plain = (1e-4..1e6).contains(&largest) && step > 1e-7;
     if plain && step.is_finite() {
         let exact = |decimals: &usize| {
             let factor = 10f64.powi(*decimals as i32);
@@ -256,6 +259,11 @@ mod tests {
             assert!((0.0..=1.0).contains(&position), "{value}: {layout:?}");
             assert!(layout.from < layout.to);
         }
+    }
+
+    #[test]
+    fn a_lone_tick_at_zero_has_no_decimals() {
+        assert_eq!(linear_labels(&[0.0]), ["0"]);
     }
 
     #[test]
