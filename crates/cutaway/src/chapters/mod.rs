@@ -114,7 +114,7 @@ pub(crate) fn evaluation(
             &figures::reliability(e)?,
             "Above: the share of right predictions (bars) against how sure the network was, in 15 \
              bins; pink is what its confidence lies above, violet what it lies below. Beneath: \
-             predictions in each bin, logarithmic scale.",
+             the number of predictions in each bin.",
             command,
         ))
 }

@@ -90,6 +90,15 @@ pub(crate) fn to_json(
     json
 }
 
+/// A class's name, short enough for a table.
+fn name(model: &Model, class: usize) -> String {
+    let label = model.label(class);
+    match label.char_indices().nth(24) {
+        Some((end, _)) => format!("{}…", &label[..end]),
+        None => label,
+    }
+}
+
 fn print(model: &Model, dataset: &Dataset, e: &Evaluation) -> Result<()> {
     let mut text = format!(
         "{} on the {} test images of {}\naccuracy {:.2} % ({} wrong)   loss {:.4}   expected \
@@ -102,25 +111,34 @@ fn print(model: &Model, dataset: &Dataset, e: &Evaluation) -> Result<()> {
         e.loss,
         e.ece
     );
-    text += "class        images   precision   recall   F1\n";
+    let names: Vec<String> = (0..e.confusion.len()).map(|class| name(model, class)).collect();
+    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let first = widest.max(5);
+    text += &format!("{:<first$}   images   precision     recall         F1\n", "class");
     let percent = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{:.2} %", 100.0 * x));
     for class in &e.per_class {
         text += &format!(
-            "{:<12} {:>6}   {:>9}   {:>8}   {:>8}\n",
-            model.label(class.class),
+            "{:<first$}   {:>6}   {:>9}   {:>8}   {:>8}\n",
+            names[class.class],
             class.support,
             percent(class.precision),
             percent(class.recall),
             percent(class.f1)
         );
     }
-    text += "\nconfusion (rows: true class, columns: predicted)\n        ";
-    for class in 0..e.confusion.len() {
-        text += &format!("{:>7}", model.label(class));
+    text += "\nconfusion (rows: true class, columns: predicted, in the same order)\n";
+    text += &" ".repeat(first);
+    for (class, name) in names.iter().enumerate() {
+        // Where a name does not fit over its column, all columns are numbered.
+        let head = if widest <= 6 { name.clone() } else { class.to_string() };
+        text += &format!("{head:>7}");
     }
-    for (class, row) in e.confusion.iter().enumerate() {
-        text += &format!("\n{:>8}", model.label(class));
+    for (name, row) in names.iter().zip(&e.confusion) {
+        text += &format!("\n{name:>first$}");
         row.iter().for_each(|count| text += &format!("{count:>7}"));
+    }
+    if e.worst.is_empty() {
+        return console::print(&(text + "\n\nno mistakes\n"));
     }
     text += "\n\nworst mistakes\n";
     for m in e.worst.iter().take(10) {

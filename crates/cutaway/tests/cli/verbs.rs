@@ -255,3 +255,23 @@ fn completions_and_manual_name_every_verb() {
     assert!(shell.run("man").ok().contains(".TH cutaway 1"));
     assert!(shell.run("--version").ok().starts_with("cutaway "));
 }
+
+#[test]
+fn classes_with_long_names_are_told_apart_in_every_table() {
+    let shell = Shell::new();
+    let names = ["elephant, African", "a class with a very long name indeed", "x"];
+    for name in names {
+        std::fs::create_dir_all(shell.path(&format!("zoo/{name}"))).unwrap();
+        (0..10).for_each(|i| shell.picture(&format!("zoo/{name}/{i}.png"), [20, 20, 1]));
+    }
+    shell.run("train --data zoo --epochs 1 --out trained").ok();
+    let text = shell.run("evaluate --model trained/model.onnx --data zoo --out figures").ok();
+    assert!(
+        text.contains("a class with a very long…") && text.contains("elephant, African"),
+        "{text}"
+    );
+    let head = text.lines().find(|line| line.trim_start().starts_with("0 ")).expect("numbers");
+    assert_eq!(head.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2"]);
+    let csv = String::from_utf8(shell.read("figures/classes.csv")).unwrap();
+    assert!(csv.contains("\n\"elephant, African\",2,"), "{csv}");
+}
