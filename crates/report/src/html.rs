@@ -224,5 +224,7 @@ mod tests {
         let page = page();
         assert!(!page.contains("http") && !page.contains(" src="), "{page}");
         assert!(page.ends_with("</html>\n"));
+        // The figures' texts were measured in this typeface: in another one they collide.
+        assert!(page.contains("@font-face{") && page.contains("figure svg{font-family:"), "{page}");
     }
 }

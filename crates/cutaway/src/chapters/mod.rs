@@ -113,7 +113,7 @@ pub(crate) fn evaluation(
         .figure(
             &figures::reliability(e)?,
             "Above: the share of right predictions (bars) against how sure the network was, in 15 \
-             bins; pink is what its confidence lies above, violet what it lies below. Beneath: \
+             bins; red is what its confidence lies above that, violet what it lies below. Beneath: \
              the number of predictions in each bin.",
             command,
         ))

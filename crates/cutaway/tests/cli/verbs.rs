@@ -252,7 +252,13 @@ fn completions_and_manual_name_every_verb() {
             assert!(text.contains(verb), "{line}: {verb}");
         }
     }
-    assert!(shell.run("man").ok().contains(".TH cutaway 1"));
+    let page = shell.run("man").ok();
+    assert!(page.contains(".TH cutaway 1"));
+    for (section, flag) in [("STUDY", "resume"), ("PREDICT", "invert"), ("DATA EXPORT", "gzip")] {
+        let (_, rest) = page.split_once(&format!(".SH \"CUTAWAY {section}\"")).expect(section);
+        let text = rest.split(".SH ").next().unwrap();
+        assert!(text.contains(flag) && !text.contains("offline"), "{section}: {text}");
+    }
     assert!(shell.run("--version").ok().starts_with("cutaway "));
 }
 
