@@ -124,7 +124,7 @@ pub(crate) struct Training {
     /// `best`: whatever training gets the most out of it; `reference`: plain SGD with momentum
     #[arg(long, default_value = "best", value_parser = ["best", "reference"])]
     pub(crate) recipe: String,
-    /// Passes over the training images, instead of the recipe's
+    /// Passes over the training images, instead of the recipe's (a study: of 8)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) epochs: Option<u64>,
     /// Images in a batch, instead of the recipe's
