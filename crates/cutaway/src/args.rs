@@ -28,7 +28,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
     /// Threads; 0 for one per processor. Results do not depend on it
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, default_value_t = 0, value_name = "N", value_parser = threads())]
     pub(crate) threads: usize,
     /// Instructions to use: auto, avx512, avx2, portable or scalar
     #[arg(long, global = true, default_value = "auto", value_name = "SET")]
@@ -36,9 +36,14 @@ pub(crate) struct Common {
     /// Never use the network
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Say nothing but the result
+    /// Show no progress
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+}
+
+/// More threads than any machine has processors only take memory, and a great many of them hours.
+fn threads() -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(0..=1024)
 }
 
 impl Common {
@@ -116,10 +121,10 @@ pub(crate) struct SampleArgs {
 /// How to train.
 #[derive(ClapArgs, Clone, Debug)]
 pub(crate) struct Training {
-    /// `best`, or `reference`: the study's plain SGD
+    /// `best`: whatever training gets the most out of it; `reference`: plain SGD with momentum
     #[arg(long, default_value = "best", value_parser = ["best", "reference"])]
     pub(crate) recipe: String,
-    /// Passes over the training images, instead of the recipe's
+    /// Passes over the training images, instead of the recipe's (a study: of 8)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) epochs: Option<u64>,
     /// Images in a batch, instead of the recipe's
@@ -150,7 +155,7 @@ pub(crate) struct Train {
     pub(crate) data: DataArg,
     #[command(flatten)]
     pub(crate) training: Training,
-    /// Folder for the model, the checkpoint and the metrics
+    /// Folder for the model, the checkpoint, the metrics and the curves
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,
 }
@@ -170,6 +175,9 @@ pub(crate) struct Evaluate {
 pub(crate) struct Summary {
     #[command(flatten)]
     pub(crate) model: ModelArg,
+    /// Write a diagram of the layers into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(ClapArgs, Debug)]

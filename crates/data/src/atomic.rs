@@ -19,6 +19,7 @@ pub fn write_atomically(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
     let attempt = || -> io::Result<()> {
+        refuse_what_is_no_file(path)?;
         let (file, temporary) = create_beside(path)?;
         let mut writer = BufWriter::new(file);
         write(&mut writer)?;
@@ -28,6 +29,16 @@ pub fn write_atomically(
         temporary.rename_to(path)
     };
     attempt().map_err(|source| Error::io(path, "write", source))
+}
+
+/// Renaming over a device, such as `/dev/null`, would put a file in its place.
+fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
+    let problem = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => "it is a folder; give a file's name",
+        Ok(found) if !found.is_file() => "it is no ordinary file; give a file's name",
+        _ => return Ok(()),
+    };
+    Err(io::Error::other(problem))
 }
 
 /// A file that is removed when dropped, unless it was renamed.

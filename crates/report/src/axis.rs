@@ -8,6 +8,7 @@ pub struct Axis {
     pub(crate) label: String,
     pub(crate) log: bool,
     pub(crate) percent: bool,
+    pub(crate) whole: bool,
     pub(crate) range: Option<(f64, f64)>,
 }
 
@@ -31,6 +32,13 @@ impl Axis {
         self
     }
 
+    /// Puts ticks at whole numbers only: epochs, steps, layers.
+    #[must_use]
+    pub fn whole(mut self) -> Axis {
+        self.whole = true;
+        self
+    }
+
     /// Fixes both ends. Ends that are not finite, or in the wrong order, are ignored.
     #[must_use]
     pub fn range(mut self, low: f64, high: f64) -> Axis {
@@ -48,8 +56,16 @@ impl Axis {
     pub(crate) fn lay_out(&self, extent: Option<(f64, f64)>, target: usize, loose: bool) -> Layout {
         let fixed_range = self.range.filter(|&(low, _)| !self.log || low > 0.0);
         let fallback = if self.log { (0.1, 1.0) } else { (0.0, 1.0) };
-        let (low, high) = widen(fixed_range.or(extent).unwrap_or(fallback), self.log);
-        let ticks = if self.log { log_ticks(low, high, target) } else { ticks(low, high, target) };
+        let (mut low, mut high) = fixed_range.or(extent).unwrap_or(fallback);
+        if self.whole && low == high {
+            (low, high) = (low - 0.5, high + 0.5);
+        }
+        let (low, high) = widen((low, high), self.log);
+        let mut ticks =
+            if self.log { log_ticks(low, high, target) } else { ticks(low, high, target) };
+        if self.whole {
+            ticks.retain(|tick| tick.fract() == 0.0);
+        }
         let (mut from, mut to) = (low, high);
         if loose && fixed_range.is_none() {
             from = ticks.first().map_or(low, |tick| tick.min(low));
@@ -180,11 +196,14 @@ fn log_label(tick: f64) -> String {
 /// Labels with the same count of decimals, just enough to tell the ticks apart.
 fn linear_labels(ticks: &[f64]) -> Vec<String> {
     let largest = ticks.iter().fold(0.0f64, |m, t| m.max(t.abs()));
+    if largest == 0.0 {
+        return ticks.iter().map(|&t| fixed(t, 0)).collect();
+    }
     let step = match ticks {
         [a, b, ..] => 0.5 * b - 0.5 * a,
         _ => 0.5 * largest,
     } * 2.0;
-    let plain = largest == 0.0 || ((1e-4..1e6).contains(&largest) && step > 1e-7);
+    let plain = (1e-4..1e6).contains(&largest) && step > 1e-7;
     if plain && step.is_finite() {
         let exact = |decimals: &usize| {
             let factor = 10f64.powi(*decimals as i32);
@@ -240,6 +259,19 @@ mod tests {
             assert!((0.0..=1.0).contains(&position), "{value}: {layout:?}");
             assert!(layout.from < layout.to);
         }
+    }
+
+    #[test]
+    fn a_lone_tick_at_zero_has_no_decimals() {
+        assert_eq!(linear_labels(&[0.0]), ["0"]);
+    }
+
+    #[test]
+    fn a_whole_axis_has_no_tick_between_epochs() {
+        let epochs = Axis::new("epoch").whole();
+        assert_eq!(texts(&epochs.lay_out(Some((1.0, 1.0)), 8, false)), ["1"]);
+        assert_eq!(texts(&epochs.lay_out(Some((1.0, 3.0)), 8, false)), ["1", "2", "3"]);
+        assert_eq!(texts(&epochs.lay_out(Some((1.0, 12.0)), 4, false)), ["5", "10"]);
     }
 
     fn wide() -> impl Strategy<Value = f64> {

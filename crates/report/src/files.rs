@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 /// [`Error::Write`] with the path and the system's reason.
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
+    refuse_what_is_no_file(path)?;
     let fail = |source| Error::Write { path: path.to_owned(), source };
     let temporary = temporary_beside(path).map_err(fail)?;
     let written = write_and_rename(&temporary, path, bytes);
@@ -33,6 +34,16 @@ fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<(
     fs::rename(temporary, path)?;
     sync_folder(path);
     Ok(())
+}
+
+/// Renaming over a device, such as `/dev/null`, would put a file in its place.
+fn refuse_what_is_no_file(path: &Path) -> Result<()> {
+    let problem = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => "it is a folder; give a file's name",
+        Ok(found) if !found.is_file() => "it is no ordinary file; give a file's name",
+        _ => return Ok(()),
+    };
+    Err(Error::Write { path: path.to_owned(), source: io::Error::other(problem) })
 }
 
 /// A name that no other thread or process writes to.

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::font::FAMILY;
+use crate::svg::{FALLBACK, font_faces};
 use crate::theme::{Paint, Theme};
 use crate::{Error, Figure, escape, write_atomic};
 
@@ -51,9 +53,11 @@ impl Report {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
              name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n<header>\n\
+             <title>{title}</title>\n<style>\n{}\n{STYLE}figure \
+             svg{{font-family:'{FAMILY}',{FALLBACK}}}\n{}</style>\n</head>\n<body>\n<header>\n\
              <button type=\"button\" id=\"mode\" hidden>light / dark</button>\n<h1>{title}</h1>\n\
              <p class=\"lead\">{}</p>\n",
+            font_faces(),
             role_styles(),
             escape(&self.lead)
         );
@@ -81,7 +85,7 @@ impl Report {
     /// Writes the page, atomically.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be written.
+    /// [`Error::Write`] where the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         write_atomic(path, self.to_html().as_bytes())
     }
@@ -116,16 +120,18 @@ impl Chapter {
     #[must_use]
     pub fn table(mut self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
         self.body.push_str("<div class=\"wide\"><table>\n<thead><tr>");
-        for cell in head {
-            let _ = write!(self.body, "<th scope=\"col\">{}</th>", escape(cell));
+        // A column's head stands where its first row does.
+        let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit() || c == '−');
+        let class = |number: bool| if number { " class=\"number\"" } else { "" };
+        for (column, cell) in head.iter().enumerate() {
+            let number = rows.first().and_then(|row| row.get(column)).is_some_and(is_number);
+            let _ = write!(self.body, "<th scope=\"col\"{}>{}</th>", class(number), escape(cell));
         }
         self.body.push_str("</tr></thead>\n<tbody>\n");
         for row in rows {
             self.body.push_str("<tr>");
             for cell in row {
-                let number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '−');
-                let class = if number { " class=\"number\"" } else { "" };
-                let _ = write!(self.body, "<td{class}>{}</td>", escape(cell));
+                let _ = write!(self.body, "<td{}>{}</td>", class(is_number(cell)), escape(cell));
             }
             self.body.push_str("</tr>\n");
         }
@@ -180,10 +186,12 @@ user-select:all}
 table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}
-td.number{font-variant-numeric:tabular-nums;text-align:right}
+.number{font-variant-numeric:tabular-nums;text-align:right}
 #mode{float:right;font:inherit;font-size:.85rem;color:var(--soft);background:var(--panel);\
 border:1px solid var(--rule);border-radius:.4rem;padding:.25rem .6rem;cursor:pointer}
-@media print{#mode,nav{display:none}figure,tr{break-inside:avoid}body{max-width:none;padding:0}}
+@media print{#mode{display:none}figure,tr{break-inside:avoid}h2,h2+p{break-after:avoid}\
+nav{break-after:avoid}\
+body{max-width:none;padding:0;font-size:.9rem}section{break-inside:auto}}
 ";
 
 /// Without this the page follows the system's mode, and the button stays hidden.
@@ -216,5 +224,7 @@ mod tests {
         let page = page();
         assert!(!page.contains("http") && !page.contains(" src="), "{page}");
         assert!(page.ends_with("</html>\n"));
+        // The figures' texts were measured in this typeface: in another one they collide.
+        assert!(page.contains("@font-face{") && page.contains("figure svg{font-family:"), "{page}");
     }
 }

@@ -224,6 +224,7 @@ impl Training {
                 let [mine, theirs] = [self.images, wanted.images].map(|count| count.to_string());
                 differs("its number of training images is", &mine, &theirs)
             })
+            .or_else(|| differs("its recipe is", &self.recipe.name, &wanted.recipe.name))
             .or_else(|| recipe.map(|difference| format!("its recipe has {difference}")))
             .or_else(|| {
                 differs(

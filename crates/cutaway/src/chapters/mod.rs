@@ -7,7 +7,7 @@ use cutaway::net::Summary;
 use cutaway::report::{Chapter, number};
 use cutaway::train::{Evaluation, TrainReport};
 
-use crate::commands::wrong;
+use crate::commands::{epochs, quoted, wrong};
 use crate::error::Result;
 use crate::figures;
 
@@ -36,7 +36,8 @@ pub(crate) fn network(model: &Model, summary: &Summary, ask: &str) -> Result<Cha
         .table(&head, &rows.collect::<Vec<_>>())
         .figure(
             &figures::network(model, summary)?,
-            "The layers from top to bottom with the shape of their output and their parameters.",
+            "The layers from top to bottom with the shape of their output and the number of their \
+             parameters; one colour a type.",
             &format!("cutaway summary {ask}"),
         ))
 }
@@ -47,19 +48,20 @@ pub(crate) fn training(report: &TrainReport, command: &str) -> Result<Chapter> {
     let speed = last.map_or(0.0, |e| e.images_per_second);
     Ok(Chapter::new("Learning")
         .text(&format!(
-            "Recipe “{}”, seed {}: {} epochs over {} images of {}, {:.0} seconds in all, {:.0} \
+            "Recipe “{}”, seed {}: {} over {} images of {}, {:.0} seconds in all, {} \
              images a second in the last epoch.",
             report.recipe,
             report.seed,
-            report.epochs.len(),
+            epochs(report.epochs.len()),
             number::count(report.train_images as u64),
             report.dataset,
             report.seconds,
-            speed
+            number::count(speed.round() as u64)
         ))
         .figure(
             &figures::loss_curve(&report.epochs)?,
-            "Mean cross-entropy of each epoch while its images were learnt, logarithmic scale.",
+            "Mean cross-entropy of each epoch’s images, as distorted and before their batch was \
+             learnt (with label smoothing where the recipe has it); logarithmic scale.",
             command,
         )
         .figure(
@@ -99,17 +101,20 @@ pub(crate) fn evaluation(
         .table(&head, &rows.collect::<Vec<_>>())
         .figure(
             &figures::confusion(model, e)?,
-            "Rows are true classes, columns predictions; colour is the share of the row.",
+            "Numbers of test images: rows are true classes, columns predictions. Colour is the \
+             share of the row on a logarithmic scale from 0.1 to 100 %.",
             command,
         )
         .text(&format!(
-            "Its expected calibration error is {:.4}: on average its stated probability differs \
+            "Its expected calibration error is {}: on average its stated probability differs \
              from how often it is right by that much (Guo et al. 2017).",
-            e.ece
+            number::percent(e.ece, 2)
         ))
         .figure(
             &figures::reliability(e)?,
-            "How often predictions are right against how sure the network was, in 15 bins.",
+            "Above: the share of right predictions (bars) against how sure the network was, in 15 \
+             bins; red is what its confidence lies above that, violet what it lies below. Beneath: \
+             the number of predictions in each bin.",
             command,
         ))
 }
@@ -128,7 +133,8 @@ pub(crate) fn mistakes(
     Ok(chapter.figure(
         &figures::mistakes(model, &dataset.test, &e.worst)?,
         "The test images with the least probability for their true class, worst first: true → \
-         predicted, probability of the prediction, index in the test set.",
+         predicted, probability of the prediction, index in the test set. Grey levels as in the \
+         data set.",
         command,
     ))
 }
@@ -136,8 +142,16 @@ pub(crate) fn mistakes(
 /// What its first layer looks for.
 pub(crate) fn filters(filters: &Filters, ask: &str) -> Result<Chapter> {
     let dead = filters.statistics.iter().filter(|s| s.dead).count();
-    let caption = "All filters on one scale, symmetric around 0. A filter answers most to the \
-                   pattern it shows: bright where it is positive, dark where it is negative.";
+    let caption = match filters.channels {
+        1 => {
+            "All filters on one scale, symmetric around 0, counted row by row. A filter answers \
+             most to the pattern it shows: bright pixels where it is red, dark ones where it is blue."
+        }
+        _ => {
+            "All filters on one scale from 0, counted row by row: at each place the norm of the \
+             weights over the input channels, that is how much the filter minds that place."
+        }
+    };
     Ok(Chapter::new("What its first layer looks for")
         .text(&format!(
             "{} filters of {}×{} pixels; {dead} of them dead (a norm below a hundredth of the \
@@ -147,6 +161,6 @@ pub(crate) fn filters(filters: &Filters, ask: &str) -> Result<Chapter> {
         .figure(
             &figures::of_filters(filters)?,
             caption,
-            &format!("cutaway filters {ask} --layer {}", filters.layer),
+            &format!("cutaway filters {ask} --layer {}", quoted(&filters.layer)),
         ))
 }

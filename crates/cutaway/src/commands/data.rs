@@ -98,7 +98,7 @@ fn show(spec: &str, count: usize, train: bool, out: &Path, common: &Common) -> R
     });
     report(common, &json, || {
         format!(
-            "{}: {} training and {} test images of {}×{}, {} classes, from {}\nWrote {} of them to {}\n",
+            "{}: {} training and {} test images of {}×{}, {} classes ({})\nWrote {} of them to {}\n",
             dataset.name,
             dataset.train.len(),
             dataset.test.len(),

@@ -8,7 +8,7 @@ mod study;
 mod summary;
 mod train;
 
-pub(crate) use train::wrong;
+pub(crate) use train::{epochs, wrong};
 
 use clap::CommandFactory;
 use cutaway::Model;
@@ -41,17 +41,31 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
 }
 
 fn man() -> Result<()> {
+    let mut command = Args::command();
+    command.build();
     let mut page = Vec::new();
-    let command = Args::command();
-    clap_mangen::Man::new(command).render(&mut page).expect("writing to memory");
-    for verb in Args::command().get_subcommands() {
-        let verb = verb.clone();
-        let man = clap_mangen::Man::new(verb);
-        man.render_synopsis_section(&mut page).expect("writing to memory");
-        man.render_description_section(&mut page).expect("writing to memory");
-        man.render_options_section(&mut page).expect("writing to memory");
+    clap_mangen::Man::new(command.clone()).render(&mut page).expect("writing to memory");
+    let mut page = String::from_utf8_lossy(&page).into_owned();
+    command.get_subcommands().for_each(|verb| man_of(verb, &mut page));
+    console::print(&page)
+}
+
+/// A section for a verb, and one for each of its own verbs. The flags that every verb takes stand at
+/// the top of the page only.
+fn man_of(verb: &clap::Command, page: &mut String) {
+    if verb.get_name() == "help" {
+        return;
     }
-    console::print(&String::from_utf8_lossy(&page))
+    let hide = |arg: clap::Arg| if arg.is_global_set() { arg.hide(true) } else { arg };
+    let man = clap_mangen::Man::new(verb.clone().mut_args(hide));
+    let mut text = Vec::new();
+    man.render_synopsis_section(&mut text).expect("writing to memory");
+    man.render_description_section(&mut text).expect("writing to memory");
+    man.render_options_section(&mut text).expect("writing to memory");
+    let name = verb.get_bin_name().unwrap_or(verb.get_name());
+    *page += &format!(".SH \"{}\"\n", name.to_uppercase());
+    *page += &String::from_utf8_lossy(&text).replace(".SH ", ".SS ");
+    verb.get_subcommands().for_each(|verb| man_of(verb, page));
 }
 
 /// Opens a data set and tells the user what they must know about it.
@@ -82,6 +96,40 @@ fn make_folder(folder: &std::path::Path) -> Result<()> {
     })
 }
 
+/// A result as a JSON file.
+fn write_json(path: &std::path::Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).expect("results serialise");
+    text.push(b'\n');
+    write(path, &text)
+}
+
+/// How a data set is named in a command that is to be repeated later, where `auto` may find another.
+fn spelled(spec: &str, dataset: &Dataset) -> String {
+    quoted(if spec == "auto" { &dataset.name } else { spec })
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     Ok(cutaway::report::write_atomic(path, bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_reach_the_shell_as_they_are() {
+        assert_eq!(quoted("./out-1/model.onnx"), "./out-1/model.onnx");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("$HOME; it's"), r"'$HOME; it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 }

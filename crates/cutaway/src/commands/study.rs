@@ -24,13 +24,13 @@ struct Findings {
 }
 
 pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
-    super::make_folder(&verb.out)?;
     let dataset = super::open_data(&verb.data.data, common)?;
     let findings = match &verb.model {
         Some(spec) => {
             let model = super::open_model(spec, common)?;
-            cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;
             let evaluation = evaluate(model.engine(), &dataset.test)?;
+            super::make_folder(&verb.out)?;
+            cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;
             Findings { model, dataset, training: None, evaluation }
         }
         None => trained(verb, common, dataset)?,
@@ -38,7 +38,7 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
     let results = results(&findings, common);
     write_files(verb, &findings, &results)?;
     let page = verb.out.join("index.html");
-    report(verb, &findings)?.save(&page)?;
+    report(verb, &findings, common)?.save(&page)?;
     if common.json {
         return console::print_json(&results);
     }
@@ -54,7 +54,8 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
 fn trained(verb: &Study, common: &Common, dataset: Dataset) -> Result<Findings> {
     let epochs = verb.training.epochs.or(Some(EPOCHS));
     let training = Training { epochs, ..verb.training.clone() };
-    let command = train::command("train", &verb.data.data, &training, common);
+    let data = super::spelled(&verb.data.data, &dataset);
+    let command = train::command("train", &data, &training, common);
     let outcome = train_model(&dataset, &training, common, &verb.out, command.clone())?;
     let training = Some((outcome.report, command));
     Ok(Findings { model: outcome.model, dataset, training, evaluation: outcome.evaluation })
@@ -72,25 +73,30 @@ fn results(findings: &Findings, common: &Common) -> serde_json::Value {
 }
 
 fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(results).expect("results serialise");
-    text.push(b'\n');
-    super::write(&verb.out.join("results.json"), &text)?;
-    let Findings { model, dataset, evaluation, .. } = findings;
-    for (name, figure) in figures::of_evaluation(model, dataset, evaluation)? {
-        figure.save_png(verb.out.join(format!("{name}.png")))?;
+    super::write_json(&verb.out.join("results.json"), results)?;
+    let Findings { model, dataset, training, evaluation } = findings;
+    let summary = cutaway::net::summary(model.network());
+    figures::save(&verb.out, "network", &figures::network(model, &summary)?)?;
+    if let Some((report, _)) = training {
+        for (name, figure) in figures::of_training(&report.epochs)? {
+            figures::save(&verb.out, name, &figure)?;
+        }
     }
-    Ok(())
+    super::evaluate::save(&verb.out, model, dataset, evaluation)
 }
 
-fn report(verb: &Study, findings: &Findings) -> Result<Report> {
+fn report(verb: &Study, findings: &Findings, common: &Common) -> Result<Report> {
     let Findings { model, dataset, training, evaluation } = findings;
     let summary = cutaway::net::summary(model.network());
     let path = match verb.model.as_deref() {
         Some("builtin") => "builtin".to_owned(),
-        _ => verb.out.join("model.onnx").display().to_string(),
+        _ => super::quoted(&verb.out.join("model.onnx").display().to_string()),
     };
+    let out = super::quoted(&verb.out.display().to_string());
     let ask = format!("--model {path}");
-    let evaluate = format!("cutaway evaluate {ask} --data {}", verb.data.data);
+    let data = super::spelled(&verb.data.data, dataset);
+    let evaluate =
+        format!("cutaway evaluate {ask} --data {data} --seed {} --out {out}", common.seed);
     let lead = format!(
         "What {} learnt from the images of {}, how good it is and where it fails. Every number \
          can be made again by the command under it.",
@@ -101,7 +107,7 @@ fn report(verb: &Study, findings: &Findings) -> Result<Report> {
         .key_figure(super::wrong(evaluation).to_string(), "test images wrong")
         .key_figure(number::count(summary.total_params), "parameters")
         .key_figure(&dataset.name, "data set")
-        .chapter(chapters::network(model, &summary, &ask)?);
+        .chapter(chapters::network(model, &summary, &format!("{ask} --out {out}"))?);
     if let Some((training, command)) = training {
         report = report.chapter(chapters::training(training, command)?);
     }
@@ -110,7 +116,7 @@ fn report(verb: &Study, findings: &Findings) -> Result<Report> {
         .chapter(chapters::mistakes(model, dataset, evaluation, &evaluate)?);
     if let Some(layer) = explain::convolutions(model.network()).first() {
         let filters = explain::filters(model.network(), layer)?;
-        report = report.chapter(chapters::filters(&filters, &ask)?);
+        report = report.chapter(chapters::filters(&filters, &format!("{ask} --out {out}"))?);
     }
     Ok(report)
 }

@@ -1,14 +1,23 @@
 //! `cutaway summary`.
 
+use serde_json::json;
+
 use crate::args::{Common, Summary};
-use crate::console;
 use crate::error::Result;
+use crate::{console, figures};
 
 pub(crate) fn run(verb: &Summary, common: &Common) -> Result<()> {
     let model = super::open_model(&verb.model.model, common)?;
     let summary = cutaway::net::summary(model.network());
+    if let Some(folder) = &verb.out {
+        super::make_folder(folder)?;
+        figures::save(folder, "network", &figures::network(&model, &summary)?)?;
+    }
     if common.json {
-        return console::print_json(&summary);
+        let mut json = serde_json::to_value(&summary).expect("results serialise");
+        json["model"] = json!(model.source());
+        json["model_hash"] = json!(model.network().hash());
+        return console::print_json(&json);
     }
     let mut text = format!("{summary}\n");
     if let Some(training) = &model.network().metadata().training {

@@ -13,11 +13,12 @@ use serde_json::json;
 use crate::args::{Common, Train, Training};
 use crate::console::{self, TrainingBar};
 use crate::error::{Error, Result};
+use crate::figures;
 
 pub(crate) fn run(verb: &Train, common: &Common) -> Result<()> {
     let dataset = super::open_data(&verb.data.data, common)?;
-    super::make_folder(&verb.out)?;
-    let command = command("train", &verb.data.data, &verb.training, common);
+    let data = super::spelled(&verb.data.data, &dataset);
+    let command = command("train", &data, &verb.training, common);
     let trained = train_model(&dataset, &verb.training, common, &verb.out, command)?;
     let Outcome { report, evaluation, path, .. } = &trained;
     let json = json!({
@@ -26,10 +27,10 @@ pub(crate) fn run(verb: &Train, common: &Common) -> Result<()> {
         "test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss, "model": path,
         "model_hash": report.network_hash, "seconds": report.seconds
     });
-    let json_path = verb.out.join("train.json");
-    let mut text = serde_json::to_vec_pretty(&json).expect("results serialise");
-    text.push(b'\n');
-    super::write(&json_path, &text)?;
+    super::write_json(&verb.out.join("train.json"), &json)?;
+    for (name, figure) in figures::of_training(&report.epochs)? {
+        figures::save(&verb.out, name, &figure)?;
+    }
     if common.json {
         return console::print_json(&json);
     }
@@ -57,7 +58,8 @@ pub(crate) struct Outcome {
     pub(crate) path: PathBuf,
 }
 
-/// Trains the reference CNN, evaluates it once on the test images and saves it in the folder.
+/// Trains the reference CNN, evaluates it once on the test images and saves it in the folder, which
+/// is made as soon as the arguments are known to make sense.
 pub(crate) fn train_model(
     dataset: &Dataset,
     training: &Training,
@@ -74,12 +76,14 @@ pub(crate) fn train_model(
             checkpoint.display()
         )));
     }
+    let engine = common.engine()?;
+    super::make_folder(folder)?;
     let options = TrainOptions {
         seed: common.seed,
         dataset: dataset.name.clone(),
         dataset_hash: dataset.hash.clone(),
         command,
-        engine: common.engine()?,
+        engine,
         checkpoint: Some(checkpoint),
         metrics: Some(folder.join("metrics.csv")),
         resume: training.resume,
@@ -87,12 +91,12 @@ pub(crate) fn train_model(
     };
     if !common.quiet {
         console::say(&format!(
-            "training the reference CNN ({} parameters) on {} ({} images), recipe {}, {} epochs",
+            "training the reference CNN ({} parameters) on {} ({} images), recipe {}, {}",
             cutaway::net::summary(&network).total_params,
             dataset.name,
             dataset.train.len(),
             recipe.name,
-            recipe.epochs
+            epochs(recipe.epochs)
         ));
     }
     let mut bar = TrainingBar::new(common.quiet);
@@ -111,6 +115,11 @@ pub(crate) fn train_model(
     Ok(Outcome { model, report: trained.report, evaluation, path })
 }
 
+/// A count of epochs in words.
+pub(crate) fn epochs(count: usize) -> String {
+    format!("{count} epoch{}", if count == 1 { "" } else { "s" })
+}
+
 fn recipe(training: &Training) -> Result<Recipe> {
     let mut recipe = Recipe::named(&training.recipe)?;
     if let Some(epochs) = training.epochs {
@@ -124,10 +133,20 @@ fn recipe(training: &Training) -> Result<Recipe> {
     Ok(recipe)
 }
 
+/// Of smaller images nothing is left after the reference CNN's four convolutions and two poolings.
+const SMALLEST: usize = 20;
+
 /// The reference CNN for the data set's images: the published one for 28×28 grey images of ten
 /// classes, else the same layers for another size.
 fn network_for(dataset: &Dataset, seed: u64) -> Result<Network> {
     let (h, w, c) = (dataset.train.height, dataset.train.width, dataset.train.channels);
+    if h.min(w) < SMALLEST {
+        return Err(Error::Usage(format!(
+            "{} has images of {h}×{w} pixels, but the reference CNN needs at least \
+             {SMALLEST}×{SMALLEST}; enlarge them",
+            dataset.name
+        )));
+    }
     let network = match (h, w, c, dataset.classes()) {
         (28, 28, 1, 10) => presets::reference_cnn(seed),
         (h, w, c, classes) => NetworkBuilder::new("reference-cnn")
@@ -156,7 +175,7 @@ fn network_for(dataset: &Dataset, seed: u64) -> Result<Network> {
     Ok(network.with_metadata(metadata))
 }
 
-/// The command that repeats a training.
+/// The command that repeats a training on `data`, quoted as the shell needs it.
 pub(crate) fn command(verb: &str, data: &str, training: &Training, common: &Common) -> String {
     let mut command = format!("cutaway {verb} --data {data} --recipe {}", training.recipe);
     for (flag, value) in [("epochs", training.epochs), ("batch-size", training.batch_size)] {
@@ -164,7 +183,11 @@ pub(crate) fn command(verb: &str, data: &str, training: &Training, common: &Comm
             command += &format!(" --{flag} {value}");
         }
     }
-    command + &format!(" --seed {}", common.seed)
+    command += &format!(" --seed {}", common.seed);
+    if common.isa != "auto" {
+        command += &format!(" --isa {}", common.isa);
+    }
+    command
 }
 
 /// A flag that Ctrl-C sets. A second Ctrl-C ends the program at once: every file is written

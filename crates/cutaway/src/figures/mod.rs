@@ -1,12 +1,14 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
+use std::path::Path;
+
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::explain::Filters;
 use cutaway::net::Summary;
 use cutaway::report::{
     Axis, ConfusionMatrix, DiagramNode, Figure, ImageGrid, LineChart, NetworkDiagram, PixelGrid,
-    ReliabilityBin, ReliabilityDiagram, Series, Tile, TileGrid,
+    ReliabilityBin, ReliabilityDiagram, Series, Tile, TileGrid, number,
 };
 use cutaway::train::{EpochResult, Evaluation, Mistake};
 
@@ -29,6 +31,18 @@ pub(crate) fn of_evaluation(
         figures.push(("mistakes", mistakes(model, &dataset.test, &evaluation.worst)?));
     }
     Ok(figures)
+}
+
+/// Writes a figure as PNG and as SVG.
+pub(crate) fn save(folder: &Path, name: &str, figure: &Figure) -> Result<()> {
+    figure.save_png(folder.join(format!("{name}.png")))?;
+    figure.save_svg(folder.join(format!("{name}.svg")))?;
+    Ok(())
+}
+
+/// The curves of a training, with their file names.
+pub(crate) fn of_training(epochs: &[EpochResult]) -> Result<[(&'static str, Figure); 2]> {
+    Ok([("loss", loss_curve(epochs)?), ("accuracy", accuracy_curve(epochs)?)])
 }
 
 /// True classes against predicted ones.
@@ -56,7 +70,7 @@ pub(crate) fn mistakes(model: &Model, images: &Images, worst: &[Mistake]) -> Res
         let tile = Tile::new(pixels(images, m.index)?);
         Ok(tile
             .line(format!("{} → {}", model.label(m.label), model.label(m.predicted)))
-            .line(format!("P = {:.4}", m.probability))
+            .line(number::percent(f64::from(m.probability), 2))
             .line(format!("#{}", m.index)))
     });
     let tiles = tiles.collect::<Result<_>>()?;
@@ -90,7 +104,7 @@ fn curve(
     let held_out = epochs.iter().filter_map(|e| Some((e.epoch as f64, validation(e)?)));
     let held_out: Vec<_> = held_out.collect();
     let training = Series::new("training images, while learning", points).markers();
-    let mut chart = LineChart::new(title, Axis::new("epoch"), axis).series(training);
+    let mut chart = LineChart::new(title, Axis::new("epoch").whole(), axis).series(training);
     if !held_out.is_empty() {
         chart = chart.series(Series::new("held-out images", held_out).markers());
     }

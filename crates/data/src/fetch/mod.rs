@@ -39,15 +39,19 @@ const PATIENCE_IN_ALL: Duration = Duration::from_secs(3);
 /// Nothing is downloaded where all files are there and their SHA-256 is right.
 ///
 /// # Errors
-/// [`Error::UnknownDataset`] for any other name; [`Error::Unavailable`] where a file is needed and
+/// [`Error::Invalid`] for any other name; [`Error::Unavailable`] where a file is needed and
 /// `options.offline` forbids it or no mirror serves it; [`Error::Io`] where the cache folder cannot
 /// be written.
 pub fn fetch(name: &str, options: &OpenOptions) -> Result<Option<PathBuf>> {
     if name == "strokes" {
         return Ok(None);
     }
-    let known =
-        Known::by_name(name).ok_or_else(|| Error::UnknownDataset { spec: name.to_owned() })?;
+    let known = Known::by_name(name).ok_or_else(|| {
+        Error::Invalid(format!(
+            "'{name}' cannot be fetched: give mnist or fashion-mnist; other data are opened by the \
+             path of their folder"
+        ))
+    })?;
     let folder = known.present_in(options).unwrap_or_else(|| known.home(options));
     let mut missing = Vec::new();
     for file in &known.files {
@@ -96,7 +100,10 @@ fn get_files(
         reason,
     };
     if options.offline {
-        return Err(unavailable("downloads are switched off (offline)".into()));
+        return Err(unavailable(format!(
+            "downloads are switched off; leave --offline out, or put {} into that folder",
+            known.files.each_ref().map(|file| file.name).join(", ")
+        )));
     }
     fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create the folder", error))?;
     let mut mirrors = mirrors(known, options);

@@ -383,5 +383,5 @@ fn fetch_replaces_a_damaged_original_and_leaves_whole_ones() {
     }
     assert_eq!(fetch("mnist", &options).unwrap(), Some(folder));
     assert_eq!(fetch("strokes", &options).unwrap(), None);
-    assert!(matches!(fetch("nonsense", &options), Err(Error::UnknownDataset { .. })));
+    assert!(matches!(fetch("nonsense", &options), Err(Error::Invalid(_))));
 }

@@ -1,0 +1,8 @@
+//! The command as its user meets it: arguments in; standard output, standard error, exit code and
+//! files out. Data are small, so that the whole takes seconds.
+
+mod bad_input;
+mod documentation;
+mod shell;
+mod training;
+mod verbs;
