@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::theme::{Paint, Theme};
-use crate::{Error, Figure, escape, write_atomic};
+use crate::{Error, Figure, escape, hover_map, write_atomic};
 
 /// A page made of chapters.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +48,13 @@ impl Report {
     #[must_use]
     pub fn to_html(&self) -> String {
         let title = escape(&self.title);
+        let has_maps = self.chapters.iter().any(|c| c.body.contains("class=\"hover-map\""));
+        let (map_style, map_script) =
+            if has_maps { (hover_map::STYLE, hover_map::SCRIPT) } else { ("", "") };
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
              name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n<header>\n\
+             <title>{title}</title>\n<style>\n{STYLE}{map_style}{}</style>\n</head>\n<body>\n<header>\n\
              <button type=\"button\" id=\"mode\" hidden>light / dark</button>\n<h1>{title}</h1>\n\
              <p class=\"lead\">{}</p>\n",
             role_styles(),
@@ -74,7 +77,7 @@ impl Report {
             let (title, body) = (escape(&chapter.title), &chapter.body);
             let _ = writeln!(page, "<section id=\"c{i}\">\n<h2>{title}</h2>\n{body}</section>");
         }
-        let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
+        let _ = write!(page, "</main>\n<script>{SCRIPT}{map_script}</script>\n</body>\n</html>\n");
         page
     }
 
@@ -92,6 +95,11 @@ impl Chapter {
     #[must_use]
     pub fn new(title: impl Into<String>) -> Chapter {
         Chapter { title: title.into(), body: String::new() }
+    }
+
+    /// The chapter's HTML, for blocks that have a file of their own.
+    pub(crate) fn body_mut(&mut self) -> &mut String {
+        &mut self.body
     }
 
     /// Adds a paragraph.
