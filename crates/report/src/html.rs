@@ -132,7 +132,11 @@ impl Chapter {
             self.body.push_str("<tr>");
             for cell in row {
                 let number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '−');
-                let class = if number { " class=\"number\"" } else { "" };
+                let class = match cell.chars().count() > PROSE {
+                    true => " class=\"prose\"",
+                    false if number => " class=\"number\"",
+                    false => "",
+                };
                 let _ = write!(self.body, "<td{class}>{}</td>", escape(cell));
             }
             self.body.push_str("</tr>\n");
@@ -141,6 +145,9 @@ impl Chapter {
         self
     }
 }
+
+/// Characters from which a cell of a table is prose that may wrap.
+const PROSE: usize = 40;
 
 /// What the figures' roles look like on the page, in both modes.
 fn role_styles() -> String {
@@ -188,6 +195,7 @@ user-select:all}
 table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}
+td.prose{white-space:normal;min-width:14rem}
 td.number{font-variant-numeric:tabular-nums;text-align:right}
 #mode{float:right;font:inherit;font-size:.85rem;color:var(--soft);background:var(--panel);\
 border:1px solid var(--rule);border-radius:.4rem;padding:.25rem .6rem;cursor:pointer}

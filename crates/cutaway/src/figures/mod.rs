@@ -1,5 +1,9 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
+pub(crate) mod occlude;
+pub(crate) mod transplant;
+pub(crate) mod windows;
+
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::explain::Filters;
