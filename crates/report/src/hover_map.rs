@@ -182,7 +182,7 @@ align-items:center;line-height:1.45;font-variant-numeric:tabular-nums}
 .hover-bars span:last-child{text-align:right}
 .hover-bars span:first-child{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;\
 max-width:8rem}
-.hover-bars .bar{height:.7rem;background:var(--rule)}
+.hover-bars .bar{height:.7rem;background:var(--soft)}
 .hover-bars .said{font-weight:700}
 .hover .hover-words{grid-column:1/-1;color:var(--ink);font-size:.95rem;min-height:1.6em}
 @media(max-width:46rem){.hover{grid-template-columns:1fr 1fr}.hover-bars{grid-column:1/-1}}
@@ -224,7 +224,9 @@ document.querySelectorAll('.hover-map').forEach(f => {
     const g = paint(view, image, k);
     if (cover) g.drawImage(cover, x, y, w, h, x * k, y * k, w * k, h * k);
     else { g.fillStyle = d.cover; g.fillRect(x * k, y * k, w * k, h * k); }
-    g.setLineDash([4, 3]); frame(g, x * k, y * k, w * k, h * k);
+    const edge = Math.max(1, Math.round(k / 4));
+    g.strokeStyle = '#ff8c1a'; g.lineWidth = edge;
+    g.strokeRect(x * k + edge / 2, y * k + edge / 2, w * k - edge, h * k - edge);
     let said = 0;
     for (let i = 1; i < n; i++) if (p(at, i) > p(at, said)) said = i;
     let shown = d.names.map((_, i) => i);

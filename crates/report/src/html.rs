@@ -122,8 +122,18 @@ impl Chapter {
 
     /// Adds a table; numbers are set to the right.
     #[must_use]
-    pub fn table(mut self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
-        self.body.push_str("<div class=\"wide\"><table>\n<thead><tr>");
+    pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        self.add_table("", head, rows)
+    }
+
+    /// Adds a table of sentences, which wrap.
+    #[must_use]
+    pub fn prose_table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        self.add_table(" class=\"prose\"", head, rows)
+    }
+
+    fn add_table(mut self, class: &str, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        let _ = write!(self.body, "<div class=\"wide\"><table{class}>\n<thead><tr>");
         for cell in head {
             let _ = write!(self.body, "<th scope=\"col\">{}</th>", escape(cell));
         }
@@ -132,11 +142,7 @@ impl Chapter {
             self.body.push_str("<tr>");
             for cell in row {
                 let number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '−');
-                let class = match cell.chars().count() > PROSE {
-                    true => " class=\"prose\"",
-                    false if number => " class=\"number\"",
-                    false => "",
-                };
+                let class = if number { " class=\"number\"" } else { "" };
                 let _ = write!(self.body, "<td{class}>{}</td>", escape(cell));
             }
             self.body.push_str("</tr>\n");
@@ -145,9 +151,6 @@ impl Chapter {
         self
     }
 }
-
-/// Characters from which a cell of a table is prose that may wrap.
-const PROSE: usize = 40;
 
 /// What the figures' roles look like on the page, in both modes.
 fn role_styles() -> String {
@@ -187,6 +190,7 @@ nav ol{columns:2 14rem;padding-left:1.25rem}
 a{color:var(--link)}
 figure{margin:1.5rem 0}
 figure svg{max-width:100%;height:auto;display:block}
+figure svg image{image-rendering:pixelated}
 figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:44rem}
 code{display:block;width:fit-content;max-width:100%;overflow-x:auto;background:var(--panel);\
 color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-size:.85rem;\
@@ -195,7 +199,7 @@ user-select:all}
 table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}
-td.prose{white-space:normal;min-width:14rem}
+table.prose td{white-space:normal;vertical-align:top;text-align:left;min-width:6rem}
 td.number{font-variant-numeric:tabular-nums;text-align:right}
 #mode{float:right;font:inherit;font-size:.85rem;color:var(--soft);background:var(--panel);\
 border:1px solid var(--rule);border-radius:.4rem;padding:.25rem .6rem;cursor:pointer}

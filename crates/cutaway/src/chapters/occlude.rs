@@ -95,13 +95,14 @@ impl Covering {
         }))
     }
 
-    /// The chapter; `command` makes its figures again.
+    /// The chapter; `command` makes its figures again, `many_commands` those of many images and of
+    /// windows of many sizes.
     pub(crate) fn chapter(
         &self,
         model: &Model,
         many: Option<&ManyCoverings>,
         command: &str,
-        many_command: &str,
+        many_commands: [&str; 2],
     ) -> Result<Chapter> {
         let sweep = &self.result.sweep;
         let [accuracy, cliff, critical] = &self.sentences(model)[..] else { unreachable!() };
@@ -144,7 +145,7 @@ impl Covering {
                 command,
             );
         match many {
-            Some(many) => many.add_to(model, chapter, many_command),
+            Some(many) => many.add_to(model, chapter, many_commands),
             None => Ok(chapter),
         }
     }
@@ -272,7 +273,12 @@ impl ManyCoverings {
         sentences
     }
 
-    fn add_to(&self, model: &Model, chapter: Chapter, command: &str) -> Result<Chapter> {
+    fn add_to(
+        &self,
+        model: &Model,
+        chapter: Chapter,
+        [of_places, of_sizes]: [&str; 2],
+    ) -> Result<Chapter> {
         let mut chapter = chapter.text(&self.sentences(model).join(" "));
         let captions = [
             "Mean probability of the true class at each place of the window, for the images of each \
@@ -280,7 +286,9 @@ impl ManyCoverings {
             "Share of the images right when nothing is covered that are lost at each place.",
             "Windows recognised, and images that no window fools, against the side of the window.",
         ];
-        for ((_, figure), caption) in self.figures(model)?.iter().zip(captions) {
+        let commands = [of_places, of_places, of_sizes];
+        let parts = captions.into_iter().zip(commands);
+        for ((_, figure), (caption, command)) in self.figures(model)?.iter().zip(parts) {
             chapter = chapter.figure(figure, caption, command);
         }
         Ok(chapter)

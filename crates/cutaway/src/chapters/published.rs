@@ -44,5 +44,5 @@ pub(crate) fn chapter(rows: &[Published]) -> Chapter {
              which test images it took, nor how long it trained: its network is another one, and \
              single images need not agree.",
         )
-        .table(&["experiment", "published", "measured", "note"], &cells.collect::<Vec<_>>())
+        .prose_table(&["experiment", "published", "measured", "note"], &cells.collect::<Vec<_>>())
 }

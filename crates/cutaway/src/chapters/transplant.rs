@@ -213,7 +213,7 @@ impl Transplanting {
         if let Some(compared) = &self.compared {
             chapter = chapter.figure(
                 &figures::transplant::donors(model, compared)?,
-                "Over all windows: how often donors of each class change the answer, and how often \
+                "Over all windows: how often donors of each other class change the answer, and how often \
                  the answer is then the donor’s class.",
                 command,
             );
@@ -278,7 +278,15 @@ fn donor_sentence(model: &Model, compared: &DonorComparison) -> Option<String> {
     if let Some(as_donor) = first.as_donor {
         text += &format!(", {} as the donor’s class", share(as_donor));
     }
-    Some(text + ".")
+    text.push('.');
+    if let Some(own) = compared.classes.iter().find(|c| c.as_donor.is_none()) {
+        text += &format!(
+            " For comparison, another ‘{}’ in the window: {} are read wrongly.",
+            model.label(own.class),
+            number::percent(own.fooled, 1)
+        );
+    }
+    Some(text)
 }
 
 /// What the matrix says: its largest cell apart from the diagonal, and its mean.

@@ -103,7 +103,11 @@ impl WindowFindings {
         let command =
             format!("cutaway occlude {ask} --sample {sample} --patch {}", plain(sweep.grid.window));
         let many = format!("{command} --limit {IMAGES} --stride {STRIDE}");
-        let mut chapters = vec![self.covering.chapter(model, Some(&self.many), &command, &many)?];
+        let sides = self.many.sizes.iter().filter_map(|s| s.window).map(plain);
+        let sides = sides.collect::<Vec<_>>().join(",");
+        let sizes = format!("{command} --limit {IMAGES_BY_SIZE} --stride {STRIDE} --sizes {sides}");
+        let mut chapters =
+            vec![self.covering.chapter(model, Some(&self.many), &command, [&many, &sizes])?];
         if let Some(one) = &self.transplanting {
             let command = format!(
                 "cutaway transplant {ask} --sample {sample} --donor {} --window {} --donors 1",

@@ -26,18 +26,20 @@ pub(crate) fn failures(model: &Model, result: &Transplant, shown: &Shown<'_>) ->
     Ok(ImageGrid::new(title, tiles).columns(columns).tile_size(96.0).draw()?)
 }
 
-/// How often donors of each class fool the network.
+/// How often donors of each class fool the network; those of the image's own class have no say in
+/// what it is taken for and are left out.
 pub(crate) fn donors(model: &Model, compared: &DonorComparison) -> Result<Figure> {
     let axis = Axis::new("share of the windows").percent();
-    let mut chart = BarChart::new("Donors of each class", axis)
+    let mut chart = BarChart::new("Donors of each other class", axis)
         .series(["predicted wrongly", "predicted as the donor's class"])
         .digits(3);
     for class in &compared.classes {
+        let Some(as_donor) = class.as_donor else { continue };
         let label = match class.donors {
             1 => model.label(class.class),
             n => format!("{} ({n} donors)", model.label(class.class)),
         };
-        chart = chart.bar(Bar::new(label, [class.fooled, class.as_donor.unwrap_or(0.0)]));
+        chart = chart.bar(Bar::new(label, [class.fooled, as_donor]));
     }
     Ok(chart.draw()?)
 }
