@@ -53,7 +53,7 @@ pub(crate) fn run(verb: &Occlude, common: &Common) -> Result<()> {
         all["pictures"] = json!(pictures);
         return console::print_json(&all);
     }
-    let mut text = format!("{}\n", covering.sample.source);
+    let mut text = windows::title(&model, &covering.sample, truth);
     text += &describe(&model, &covering);
     let mut sentences = covering.sentences(&model);
     if let Some(many) = &many {

@@ -57,7 +57,7 @@ pub(crate) fn run(verb: &Transplant, common: &Common) -> Result<()> {
     }
     let mut sentences = result.sentences(&model);
     sentences.extend(matrix.iter().map(|matrix| matrix_sentence(&model, matrix)));
-    let mut text = format!("{}\n", result.sample.source);
+    let mut text = windows::title(&model, &result.sample, truth);
     if !result.result.examples.is_empty() {
         let rows = result.failure_rows(&model);
         text += &format!("failures\n{}", windows::table(&Transplanting::FAILURE_HEAD, &rows));

@@ -37,6 +37,18 @@ pub(crate) fn truth(model: &Model, sample: &Sample) -> Result<usize> {
     }
 }
 
+/// The image, and how its class is known.
+pub(crate) fn title(model: &Model, sample: &Sample, truth: usize) -> String {
+    match sample.label {
+        Some(_) => format!("{}\n", sample.source),
+        None => format!(
+            "{}: its class is not known; it is held to be what the model says, ‘{}’\n",
+            sample.source,
+            model.label(truth)
+        ),
+    }
+}
+
 /// A result with what every JSON object carries in front of it.
 pub(crate) fn with_head(
     result: &impl serde::Serialize,
