@@ -75,7 +75,8 @@ fn a_covered_digit_is_told_in_numbers_and_pictures() {
     let rows = result["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 441);
     assert_eq!((&rows[22]["row"], &rows[22]["col"]), (&1.into(), &1.into()));
-    let right = rows.iter().filter(|r| r["predicted"].to_string() == digit).count();
+    let truth: u64 = digit.parse().unwrap();
+    let right = rows.iter().filter(|r| r["predicted"] == truth).count();
     let accuracy = result["accuracy"].as_f64().unwrap();
     assert!((accuracy - right as f64 / 441.0).abs() < 1e-12);
     for row in rows {

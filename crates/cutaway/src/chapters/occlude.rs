@@ -2,7 +2,8 @@
 
 use cutaway::Model;
 use cutaway::probe::{
-    Cover, ManyOcclusions, Occlusion, OcclusionSettings, SizeAccuracy, covered_image, occlude,
+    ClassOcclusion, Cover, ManyOcclusions, Occlusion, OcclusionSettings, SizeAccuracy,
+    covered_image, occlude,
 };
 use cutaway::report::{Chapter, Figure, HoverCover, HoverMap, PixelGrid, Rgb, number};
 use ndarray::Array3;
@@ -254,21 +255,16 @@ impl ManyCoverings {
                 number::percent(worst.share, 1)
             ));
         }
-        let by_accuracy = |a: &&_, b: &&_| {
-            let [a, b]: [&&cutaway::probe::ClassOcclusion; 2] = [a, b];
-            a.accuracy.total_cmp(&b.accuracy)
-        };
-        let ends = many.classes.iter().min_by(by_accuracy);
-        if let Some((low, high)) = ends.zip(many.classes.iter().max_by(by_accuracy)) {
-            if low.class != high.class {
-                sentences.push(format!(
-                    "The easiest to rob of its answer is ‘{}’ ({} recognised), the hardest ‘{}’ ({}).",
-                    model.label(low.class),
-                    number::percent(low.accuracy, 1),
-                    model.label(high.class),
-                    number::percent(high.accuracy, 1)
-                ));
-            }
+        let mut classes: Vec<&ClassOcclusion> = many.classes.iter().collect();
+        classes.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
+        if let [low, .., high] = classes[..] {
+            sentences.push(format!(
+                "The easiest to rob of its answer is ‘{}’ ({} recognised), the hardest ‘{}’ ({}).",
+                model.label(low.class),
+                number::percent(low.accuracy, 1),
+                model.label(high.class),
+                number::percent(high.accuracy, 1)
+            ));
         }
         sentences
     }

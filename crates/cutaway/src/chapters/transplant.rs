@@ -289,20 +289,28 @@ fn donor_sentence(model: &Model, compared: &DonorComparison) -> Option<String> {
     Some(text)
 }
 
-/// What the matrix says: its largest cell apart from the diagonal, and its mean.
+/// What the matrix says: its means and its largest cell, apart from the diagonal.
 pub(crate) fn matrix_sentence(model: &Model, matrix: &TransplantMatrix) -> String {
     let n = matrix.classes;
-    let others = (0..n * n).filter(|i| i / n != i % n);
-    let known: Vec<(usize, f64)> = others.filter_map(|i| Some((i, matrix.fooled[i]?))).collect();
-    let Some(&(at, largest)) = known.iter().max_by(|a, b| a.1.total_cmp(&b.1)) else {
+    let known = |cells: &[Option<f64>]| -> Vec<(usize, f64)> {
+        let cells = cells.iter().enumerate().filter(|(i, _)| i / n != i % n);
+        cells.filter_map(|(i, &cell)| Some((i, cell?))).collect()
+    };
+    let mean = |cells: &[(usize, f64)]| {
+        let sum: f64 = cells.iter().map(|(_, value)| value).sum();
+        number::percent(sum / cells.len() as f64, 1)
+    };
+    let (fooled, as_donor) = (known(&matrix.fooled), known(&matrix.as_donor));
+    let Some(&(at, largest)) = fooled.iter().max_by(|a, b| a.1.total_cmp(&b.1)) else {
         return String::new();
     };
-    let mean = known.iter().map(|(_, v)| v).sum::<f64>() / known.len() as f64;
     format!(
-        "Over {} pairs of image and donor a window onto another class is predicted wrongly in {} of \
-         all cases; most often a ‘{}’ with a ‘{}’ in it: {}.",
+        "Over {} pairs of image and donor: of the windows onto another class {} are predicted \
+         wrongly, {} as the donor’s class (means over the pairs of classes); the most wrong is a \
+         ‘{}’ with a ‘{}’ in it, {}.",
         number::count(matrix.pairs.iter().sum::<usize>() as u64),
-        number::percent(mean, 1),
+        mean(&fooled),
+        mean(&as_donor),
         model.label(at / n),
         model.label(at % n),
         number::percent(largest, 1)
