@@ -6,7 +6,7 @@ use ndarray::{Array3, ArrayView3};
 use serde::Serialize;
 
 use crate::inputs::{self, correct_samples};
-use crate::transplant::{Donor, grid, piece};
+use crate::transplant::{Donor, Recipient, grid, piece};
 use crate::windows::{Size, Windows, answers, best};
 use crate::{Error, Result};
 
@@ -67,17 +67,6 @@ pub struct TransplantMatrix {
     pub strategy: String,
     /// Seconds it took.
     pub seconds: f64,
-}
-
-/// The image that donors are put into.
-#[derive(Clone, Copy, Debug)]
-pub struct Recipient<'a> {
-    /// The image `[C, H, W]` in the units of the network's input.
-    pub image: ArrayView3<'a, f32>,
-    /// Its class.
-    pub truth: usize,
-    /// Its place in the data set, if it stands there: it is not its own donor.
-    pub sample: Option<usize>,
 }
 
 /// Puts the first `per_class` correctly classified images of every class into one image, the image
@@ -153,7 +142,7 @@ fn try_donor(
 ) -> Result<Outcome> {
     grid(image, donor_image.view(), places.window, places.stride)?;
     let fill = |i| piece(donor_image.view(), places, i);
-    let answers = answers(engine, image, places, &fill, &mut |_| ())?;
+    let answers = answers(engine, image, places, &fill, &mut |_, _| ())?;
     let predicted: Vec<usize> =
         answers.probabilities.rows().into_iter().map(|row| best(row).0).collect();
     let count = |f: &dyn Fn(usize) -> bool| predicted.iter().filter(|&&class| f(class)).count();

@@ -12,7 +12,7 @@
 //!
 //! // A black window of 8×8 at every place: which of them change the answer?
 //! let settings = OcclusionSettings { window: Size::square(8), ..Default::default() };
-//! let covered = occlude(&engine, image.view(), 6, &settings)?;
+//! let covered = occlude(&engine, image.view(), 6, &settings, &mut |_, _| ())?;
 //! assert_eq!(covered.sweep.windows, 441);
 //! assert_eq!(covered.sweep.rows[440].row, 20);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,15 +28,14 @@ mod windows;
 
 pub use cover::Cover;
 pub use donors::{
-    DonorClass, DonorComparison, DonorResult, Recipient, TransplantMatrix, compare_donors,
-    transplant_matrix,
+    DonorClass, DonorComparison, DonorResult, TransplantMatrix, compare_donors, transplant_matrix,
 };
 pub use inputs::correct_samples;
 pub use occlude::{Occlusion, OcclusionSettings, covered_image, occlude};
 pub use occlude_many::{
     ClassOcclusion, ManyOcclusions, SizeAccuracy, WorstPlace, accuracy_by_size, occlude_many,
 };
-pub use transplant::{Donor, Transplant, TransplantFailure, transplant};
+pub use transplant::{Donor, Recipient, Transplant, TransplantFailure, transplant};
 pub use windows::{
     ClassCount, CleanAnswer, Cliff, CliffSide, CriticalRegion, HARMLESS, Size, Telling,
     TellingRule, WindowAnswer, WindowSweep, Windows,

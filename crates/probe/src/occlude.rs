@@ -40,7 +40,8 @@ pub struct Occlusion {
 }
 
 /// Covers an image `[C, H, W]`, in the units of the network's input, at every place in turn.
-/// `truth` is the class that is held to be true.
+/// `truth` is the class that is held to be true; `progress` hears now and then how many windows of
+/// how many are done.
 ///
 /// # Errors
 /// [`Error::Setting`](crate::Error::Setting) where the window, the stride or the class makes no
@@ -51,11 +52,12 @@ pub fn occlude(
     image: ArrayView3<'_, f32>,
     truth: usize,
     settings: &OcclusionSettings,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Occlusion> {
     let (_, height, width) = image.dim();
     let grid = Windows::new(Size { height, width }, settings.window, settings.stride)?;
     let cover = settings.cover.prepare(engine, image, settings.window, settings.seed);
-    let sweep = judged(engine, image, truth, grid, &|i| cover.fill(&grid, i))?;
+    let sweep = judged(engine, image, truth, grid, &|i| cover.fill(&grid, i), progress)?;
     Ok(Occlusion { fill: settings.cover.to_string(), sweep })
 }
 

@@ -193,7 +193,7 @@ impl Covered {
         }
         let cover = settings.cover.prepare(engine, image.view(), grid.window, settings.seed);
         let fill = |i| cover.fill(grid, i);
-        let answers = answers(engine, image.view(), grid, &fill, &mut |_| ())?;
+        let answers = answers(engine, image.view(), grid, &fill, &mut |_, _| ())?;
         let rows = answers.probabilities.rows().into_iter();
         Ok(Covered {
             truth,

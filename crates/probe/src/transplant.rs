@@ -20,6 +20,17 @@ pub struct Donor {
     pub sample: Option<usize>,
 }
 
+/// The image that donors are put into.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipient<'a> {
+    /// The image `[C, H, W]` in the units of the network's input.
+    pub image: ArrayView3<'a, f32>,
+    /// Its class.
+    pub truth: usize,
+    /// Its place in the data set, if it stands there: it is not its own donor.
+    pub sample: Option<usize>,
+}
+
 /// What a network answers to an image that shows a donor through a window at every place in turn.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Transplant {
@@ -63,8 +74,9 @@ pub struct TransplantFailure {
     pub transplant_p_predicted: f32,
 }
 
-/// Shows `donor_image` through a window over `image`, both `[C, H, W]` in the units of the network's
-/// input, at every place in turn. `truth` is the class that is held to be true.
+/// Shows a donor, its image `[C, H, W]` in the units of the network's input, through a window over the
+/// recipient at every place in turn. `progress` hears now and then how many windows of how many are
+/// done.
 ///
 /// # Errors
 /// [`Error::Setting`] where the donor has another size than the image, or the window, the stride or
@@ -72,17 +84,21 @@ pub struct TransplantFailure {
 /// its input.
 pub fn transplant(
     engine: &Engine,
-    image: ArrayView3<'_, f32>,
-    truth: usize,
-    donor_image: ArrayView3<'_, f32>,
-    donor: Donor,
-    window: Size,
-    stride: usize,
+    recipient: Recipient<'_>,
+    (donor, donor_image): (Donor, ArrayView3<'_, f32>),
+    (window, stride): (Size, usize),
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Transplant> {
+    let Recipient { image, truth, .. } = recipient;
     let grid = grid(image, donor_image, window, stride)?;
-    let sweep = judged(engine, image, truth, grid, &|i| piece(donor_image, &grid, i))?;
+    let shown = |i| piece(donor_image, &grid, i);
+    // Each place is asked twice, with the donor and with black.
+    let sweep =
+        judged(engine, image, truth, grid, &shown, &mut |done, all| progress(done, 2 * all))?;
     let black = Cover::Value(0.0).prepare(engine, image, window, 0);
-    let black = judged(engine, image, truth, grid, &|i| black.fill(&grid, i))?;
+    let covered = |i| black.fill(&grid, i);
+    let mut second = |done, all| progress(all + done, 2 * all);
+    let black = judged(engine, image, truth, grid, &covered, &mut second)?;
     let pairs = sweep.rows.iter().zip(&black.rows);
     let failures = pairs.filter(|(row, _)| row.predicted != truth).map(failure);
     let failures: Vec<TransplantFailure> = failures.collect();

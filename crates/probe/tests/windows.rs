@@ -4,7 +4,7 @@ use cutaway_data::Images;
 use cutaway_engine::{Engine, Options};
 use cutaway_net::{ConvSpec, NetworkBuilder};
 use cutaway_probe::{
-    Cover, Donor, Error, Occlusion, OcclusionSettings, Recipient, Size, WindowSweep,
+    Cover, Donor, Error, Occlusion, OcclusionSettings, Recipient, Size, Transplant, WindowSweep,
     accuracy_by_size, compare_donors, correct_samples, covered_image, occlude, occlude_many,
     transplant, transplant_matrix,
 };
@@ -69,7 +69,32 @@ fn settings(cover: Cover) -> OcclusionSettings {
 }
 
 fn covered(cover: Cover) -> Occlusion {
-    occlude(&engine(), image(0.0).view(), TRUTH, &settings(cover)).unwrap()
+    cover_all(&image(0.0), TRUTH, &settings(cover)).unwrap()
+}
+
+fn cover_all(
+    image: &Array3<f32>,
+    truth: usize,
+    settings: &OcclusionSettings,
+) -> Result<Occlusion, Error> {
+    occlude(&engine(), image.view(), truth, settings, &mut |_, _| ())
+}
+
+/// A donor at every place of an image.
+fn put(
+    image: &Array3<f32>,
+    truth: usize,
+    shown: &Array3<f32>,
+    donor: Donor,
+    window: Size,
+) -> Result<Transplant, Error> {
+    let recipient = Recipient { image: image.view(), truth, sample: None };
+    let mut heard = (0, 0);
+    let mut progress = |done, of| heard = (done, of);
+    let place = (window, 1);
+    let result = transplant(&engine(), recipient, (donor, shown.view()), place, &mut progress)?;
+    assert_eq!(heard, (2 * result.sweep.windows, 2 * result.sweep.windows));
+    Ok(result)
 }
 
 #[test]
@@ -119,7 +144,7 @@ fn a_window_never_shows_more_than_its_rectangle() {
     let whole = |cover, phase| {
         let window = Size { height: SHAPE.1, width: SHAPE.2 };
         let settings = OcclusionSettings { window, ..settings(cover) };
-        occlude(&engine(), image(phase).view(), TRUTH, &settings).unwrap().sweep.rows
+        cover_all(&image(phase), TRUTH, &settings).unwrap().sweep.rows
     };
     for cover in [Cover::Value(9.0), Cover::Noise] {
         let (one, other) = (whole(cover, 0.0), whole(cover, 2.0));
@@ -132,7 +157,7 @@ fn a_window_never_shows_more_than_its_rectangle() {
 fn the_same_seed_gives_the_same_noise_and_another_seed_another() {
     let with_seed = |seed| {
         let settings = OcclusionSettings { seed, ..settings(Cover::Noise) };
-        occlude(&engine(), image(0.0).view(), TRUTH, &settings).unwrap().sweep.rows
+        cover_all(&image(0.0), TRUTH, &settings).unwrap().sweep.rows
     };
     assert_eq!(with_seed(1), with_seed(1));
     assert_ne!(with_seed(1), with_seed(2));
@@ -143,7 +168,7 @@ fn a_transplant_gives_what_the_edited_image_gives() {
     let donor = image(2.0);
     let identity = Donor { class: 2, sample: None };
     let window = Size { height: 4, width: 3 };
-    let result = transplant(&engine(), image(0.0).view(), TRUTH, donor.view(), identity, window, 1);
+    let result = put(&image(0.0), TRUTH, &donor, identity, window);
     let result = result.unwrap();
     check(&result.sweep, |row, col| {
         let mut edited = image(0.0);
@@ -173,8 +198,7 @@ fn a_donor_equal_to_the_image_changes_nothing() {
     let clean = predict(&engine(), &base);
     let identity = Donor { class: TRUTH, sample: None };
     let window = Size::square(3);
-    let result =
-        transplant(&engine(), base.view(), TRUTH, base.view(), identity, window, 1).unwrap();
+    let result = put(&base, TRUTH, &base, identity, window).unwrap();
     for row in &result.sweep.rows {
         assert_eq!(row.change, 0.0);
         for (a, b) in row.probabilities.iter().zip(&clean) {
@@ -187,7 +211,7 @@ fn a_donor_equal_to_the_image_changes_nothing() {
 fn settings_that_make_no_sense_are_told_apart_and_explained() {
     let try_with = |window, stride, truth| {
         let settings = OcclusionSettings { window, stride, ..Default::default() };
-        occlude(&engine(), image(0.0).view(), truth, &settings).map(|_| ())
+        cover_all(&image(0.0), truth, &settings).map(|_| ())
     };
     let problem = |result: Result<(), Error>| match result {
         Err(Error::Setting(problem)) => problem,
@@ -200,7 +224,7 @@ fn settings_that_make_no_sense_are_told_apart_and_explained() {
     let small = Array3::zeros((2, 5, 5));
     let identity = Donor { class: 0, sample: None };
     let window = Size::square(2);
-    let result = transplant(&engine(), image(0.0).view(), 0, small.view(), identity, window, 1);
+    let result = put(&image(0.0), 0, &small, identity, window);
     assert!(problem(result.map(|_| ())).contains("one size"));
 }
 
@@ -208,7 +232,7 @@ fn settings_that_make_no_sense_are_told_apart_and_explained() {
 fn weights_that_are_no_numbers_are_an_error() {
     let mut broken = image(0.0);
     broken[(0, 0, 0)] = f32::NAN;
-    let result = occlude(&engine(), broken.view(), 0, &settings(Cover::Value(0.0)));
+    let result = cover_all(&broken, 0, &settings(Cover::Value(0.0)));
     assert!(matches!(result, Err(Error::NotFinite)), "{result:?}");
 }
 
@@ -244,7 +268,7 @@ fn many_images_are_the_mean_of_each_alone() {
     let many = occlude_many(&engine, &images, &all, &settings, &mut progress).unwrap();
     let alone = |i: usize| {
         let image = input(&images, i);
-        occlude(&engine, image.view(), images.label(i), &settings).unwrap().sweep
+        cover_all(&image, images.label(i), &settings).unwrap().sweep
     };
     let alone: Vec<WindowSweep> = all.iter().map(|&i| alone(i)).collect();
     let mean = alone.iter().map(|s| s.accuracy).sum::<f64>() / 12.0;
@@ -286,7 +310,7 @@ fn donors_do_what_single_transplants_do() {
     let fooled = |i: usize| {
         let donor = Donor { class: images.label(i), sample: Some(i) };
         let shown = input(&images, i);
-        transplant(&engine, base.view(), truth, shown.view(), donor, window, 1).unwrap()
+        put(&base, truth, &shown, donor, window).unwrap()
     };
     assert!(compared.donors.windows(2).all(|w| w[0].fooled >= w[1].fooled));
     for result in &compared.donors {

@@ -84,7 +84,7 @@ impl Report {
     /// Writes the page, atomically.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be written.
+    /// [`Error::Write`] where the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         write_atomic(path, self.to_html().as_bytes())
     }
@@ -190,7 +190,7 @@ nav ol{columns:2 14rem;padding-left:1.25rem}
 a{color:var(--link)}
 figure{margin:1.5rem 0}
 figure svg{max-width:100%;height:auto;display:block}
-figure svg image{image-rendering:pixelated}
+figure image{image-rendering:pixelated}
 figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:44rem}
 code{display:block;width:fit-content;max-width:100%;overflow-x:auto;background:var(--panel);\
 color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-size:.85rem;\

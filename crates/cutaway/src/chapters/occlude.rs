@@ -36,9 +36,10 @@ impl Covering {
         sample: Sample,
         truth: usize,
         settings: OcclusionSettings,
+        progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Covering> {
         let input = sample.input(model)?;
-        let result = occlude(model.engine(), input.view(), truth, &settings)?;
+        let result = occlude(model.engine(), input.view(), truth, &settings, progress)?;
         Ok(Covering { sample, input, settings, result })
     }
 

@@ -41,14 +41,15 @@ impl Transplanting {
         truth: usize,
         donor: Sample,
         slide: Slide,
+        progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Transplanting> {
         let input = sample.input(model)?;
         let shown = donor.input(model)?;
         let identity = Donor { class: donor.label.unwrap_or(truth), sample: donor.index };
-        let Slide { window, stride } = slide;
-        let (image, donor_image) = (input.view(), shown.view());
-        let result =
-            transplant(model.engine(), image, truth, donor_image, identity, window, stride)?;
+        let recipient = Recipient { image: input.view(), truth, sample: sample.index };
+        let place = (slide.window, slide.stride);
+        let donated = (identity, shown.view());
+        let result = transplant(model.engine(), recipient, donated, place, progress)?;
         Ok(Transplanting { sample, input, donor, result, compared: None })
     }
 

@@ -32,7 +32,8 @@ pub(crate) fn run(verb: &Occlude, common: &Common) -> Result<()> {
         cover: verb.fill,
         seed: common.seed,
     };
-    let covering = Covering::new(&model, sample, truth, settings)?;
+    let mut progress = console::counter(common.quiet || common.json, "windows");
+    let covering = Covering::new(&model, sample, truth, settings, &mut progress)?;
     let many = match (&chosen.dataset, many_wanted) {
         (Some(dataset), true) => Some(cover_many(&model, dataset, verb, &settings, common)?),
         _ => None,

@@ -63,9 +63,10 @@ pub(crate) fn run(
         seed: common.seed,
     };
     let sample = samples::from_test(dataset, index)?;
-    let covering = Covering::new(model, sample.clone(), class, settings)?;
-    let coarse = OcclusionSettings { stride: STRIDE, ..settings };
     let quiet = common.quiet || common.json;
+    let mut progress = console::counter(quiet, "windows");
+    let covering = Covering::new(model, sample.clone(), class, settings, &mut progress)?;
+    let coarse = OcclusionSettings { stride: STRIDE, ..settings };
     let mut progress = console::counter(quiet, "images covered");
     let indices = windows::first_of_each(images, Some(IMAGES));
     let many = occlude_many(engine, images, &indices, &coarse, &mut progress)?;
@@ -77,7 +78,8 @@ pub(crate) fn run(
     let donor_class = transplant::default_donor(model, class);
     let transplanting = match transplant::donor_of_class(model, dataset, donor_class, &sample) {
         Ok(donor) => {
-            let mut one = Transplanting::new(model, sample, class, donor, slide)?;
+            let mut progress = console::counter(quiet, "windows");
+            let mut one = Transplanting::new(model, sample, class, donor, slide, &mut progress)?;
             one.compare(model, dataset, 1, &mut console::counter(quiet, "donors tried"))?;
             Some(one)
         }

@@ -27,8 +27,9 @@ pub(crate) fn run(verb: &Transplant, common: &Common) -> Result<()> {
         }
     };
     let slide = Slide { window: verb.window, stride: verb.stride };
-    let mut result = Transplanting::new(&model, sample, truth, donor, slide)?;
     let quiet = common.quiet || common.json;
+    let mut progress = console::counter(quiet, "windows");
+    let mut result = Transplanting::new(&model, sample, truth, donor, slide, &mut progress)?;
     if verb.donors > 0 {
         let mut progress = console::counter(quiet, "donors tried");
         result.compare(&model, dataset, verb.donors, &mut progress)?;

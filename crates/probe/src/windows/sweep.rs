@@ -14,6 +14,9 @@ use crate::{Error, Result};
 
 /// Bytes of patches that wait for the engine at once.
 const PATCH_BYTES: usize = 64 << 20;
+/// Windows that the engine is asked for at once: few enough that progress is seen, so many that what
+/// they share costs little.
+const BATCH: usize = 4096;
 
 /// What a network answers to a window at every place of one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -98,11 +101,12 @@ pub(crate) fn judged(
     truth: usize,
     grid: Windows,
     fill: &dyn Fn(usize) -> Fill,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WindowSweep> {
     check_class(engine, truth)?;
     let clean = engine.predict(image.insert_axis(Axis(0)))?.row(0).to_vec();
     check_finite(&clean)?;
-    let answers = answers(engine, image, &grid, fill, &mut |_| ())?;
+    let answers = answers(engine, image, &grid, fill, progress)?;
     let units = pixel_units(engine);
     let rows: Vec<WindowAnswer> = (0..grid.len())
         .map(|i| {
@@ -145,25 +149,25 @@ pub(crate) struct Answers {
 }
 
 /// Asks the engine for every window, in batches so that patches take bounded memory; `progress`
-/// hears how many are done.
+/// hears how many of how many are done.
 pub(crate) fn answers(
     engine: &Engine,
     image: ArrayView3<'_, f32>,
     grid: &Windows,
     fill: &dyn Fn(usize) -> Fill,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Answers> {
     let start = Instant::now();
     let classes = engine.network().classes();
     let pixels = grid.window.height * grid.window.width * image.dim().0;
-    let batch = (PATCH_BYTES / 4 / pixels).max(256);
+    let batch = (PATCH_BYTES / 4 / pixels).clamp(256, BATCH);
     let mut all = Vec::with_capacity(grid.len() * classes);
     for first in (0..grid.len()).step_by(batch) {
         let indices = first..grid.len().min(first + batch);
         let edits: Vec<Edit> = indices.clone().map(|i| edit(grid, i, fill(i))).collect();
         let probabilities = engine.sweep(image, &edits)?;
         all.extend(probabilities.iter());
-        progress(indices.end);
+        progress(indices.end, grid.len());
     }
     check_finite(&all)?;
     Ok(Answers {
