@@ -15,10 +15,16 @@ pub(crate) fn accuracy(model: &Model, sweep: &WindowSweep, windows: &str) -> Str
     let truth = model.label(sweep.truth);
     let right = sweep.windows - sweep.wrong;
     let share = number::percent(sweep.accuracy, 3);
-    let mut text = format!(
-        "Of {} {windows}, {} leave it a ‘{truth}’: {share}.",
+    let mut text = String::new();
+    if !recognised(sweep) {
+        let predicted = model.label(sweep.clean.predicted);
+        text += &format!("As it is, the ‘{truth}’ is read as {predicted}. ");
+    }
+    text += &format!(
+        "Of {} {windows}, {} {} a ‘{truth}’: {share}.",
         number::count(sweep.windows as u64),
-        number::count(right as u64)
+        number::count(right as u64),
+        if recognised(sweep) { "leave it" } else { "make it" }
     );
     let wrong = sweep.predictions.iter().filter(|c| c.class != sweep.truth);
     let wrong: Vec<String> =
@@ -29,12 +35,17 @@ pub(crate) fn accuracy(model: &Model, sweep: &WindowSweep, windows: &str) -> Str
     text
 }
 
+/// Whether the image is recognised as it is.
+fn recognised(sweep: &WindowSweep) -> bool {
+    sweep.clean.predicted == sweep.truth
+}
+
 /// Where the answer is lost from one window to the next; else where it falls furthest.
 pub(crate) fn cliff(model: &Model, sweep: &WindowSweep, verb: &str) -> String {
     let truth = model.label(sweep.truth);
     let lost = |c: &&Cliff| c.from.predicted == sweep.truth && c.to.predicted != sweep.truth;
     let p = |p: f32| number::fixed(f64::from(p), 3);
-    if let Some(c) = sweep.cliffs.iter().find(lost) {
+    if let Some(c) = sweep.cliffs.iter().find(lost).filter(|_| recognised(sweep)) {
         return format!(
             "The ‘{truth}’ is lost when the window {verb} {}: P({truth}) falls from {} to {} and the \
              network says {}; {} it still says {truth} with {}.",
@@ -48,8 +59,12 @@ pub(crate) fn cliff(model: &Model, sweep: &WindowSweep, verb: &str) -> String {
     }
     match sweep.cliffs.first() {
         Some(c) => format!(
-            "No step of the window loses the ‘{truth}’. The largest fall of P({truth}) from one \
-             window to the next is {}: from {} to {} where the window {verb} {}.",
+            "{}The largest fall of P({truth}) from one window to the next is {}: from {} to {} where \
+             the window {verb} {}.",
+            match sweep.wrong {
+                0 => format!("No window loses the ‘{truth}’. "),
+                _ => String::new(),
+            },
             number::significant(f64::from(c.drop), 3),
             probability(c.from.p_true),
             probability(c.to.p_true),
@@ -64,10 +79,13 @@ pub(crate) fn critical(model: &Model, sweep: &WindowSweep) -> String {
     let truth = model.label(sweep.truth);
     match &sweep.critical_region {
         Some(region) => format!(
-            "The answer hangs on {} of the image: the {} pixels within rows {}–{}, columns {}–{} \
-             around the pixel at row {}, column {}, over which a window lowers P({truth}) by {} on \
-             average. (The critical region: pixels with at least half of that fall, connected with \
+            "{} {} of the image: the {} pixels within rows {}–{}, columns {}–{} around the pixel at \
+             row {}, column {}, over which a window lowers P({truth}) by {} on average. (The critical region: pixels with at least half of that fall, connected with \
              that pixel; a pixel’s fall is the mean over the windows that cover it.)",
+            match sweep.wrong > 0 && recognised(sweep) {
+                true => "The answer hangs on".to_owned(),
+                false => format!("P({truth}) falls most under windows over"),
+            },
             whereabouts(&sweep.grid, region),
             number::count(region.pixels as u64),
             region.top,
@@ -161,6 +179,45 @@ mod tests {
         assert_eq!(way((2, 4), (4, 4)), "2 pixels further up");
         assert_eq!(way((6, 4), (4, 4)), "2 pixels further down");
         assert_eq!(place(&grid, 14, 8), "rows 14–21, columns 8–15");
+    }
+
+    /// What is said of an image of ones under black windows, by the reference network untrained.
+    fn told(truth: usize) -> (Model, WindowSweep) {
+        let network = cutaway::net::presets::reference_cnn(1);
+        let model = Model::new(&network, "untrained", &Default::default()).unwrap();
+        let image = ndarray::Array3::from_elem((1, 28, 28), 1.0);
+        let settings = cutaway::probe::OcclusionSettings { stride: 4, ..Default::default() };
+        let engine = model.engine();
+        let covered =
+            cutaway::probe::occlude(engine, image.view(), truth, &settings, &mut |_, _| ());
+        let sweep = covered.unwrap().sweep;
+        (model, sweep)
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_lost_that_was_never_right() {
+        let (model, sweep) = told(0);
+        let predicted = sweep.clean.predicted;
+        let (model, sweep) = if predicted == 0 { told(1) } else { (model, sweep) };
+        let accuracy = accuracy(&model, &sweep, "windows");
+        assert!(accuracy.contains(&format!("is read as {predicted}")), "{accuracy}");
+        assert!(accuracy.contains("make it") && !accuracy.contains("leave it"), "{accuracy}");
+        let cliff = cliff(&model, &sweep, "covers");
+        assert!(!cliff.contains("is lost") && !cliff.contains("No window loses"), "{cliff}");
+        assert!(!critical(&model, &sweep).contains("hangs on"));
+    }
+
+    #[test]
+    fn no_window_is_said_to_lose_the_answer_exactly_where_none_does() {
+        let (_, sweep) = told(0);
+        let (model, mut sweep) = told(sweep.clean.predicted);
+        sweep.wrong = 0;
+        sweep.cliffs.iter_mut().for_each(|c| c.to.predicted = sweep.truth);
+        assert!(cliff(&model, &sweep, "covers").contains("No window loses"));
+        sweep.wrong = 1;
+        assert!(!cliff(&model, &sweep, "covers").contains("No window loses"));
+        sweep.cliffs.clear();
+        assert!(cliff(&model, &sweep, "covers").contains("the same for every window"));
     }
 
     #[test]
