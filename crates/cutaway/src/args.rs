@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options};
+use cutaway::probe::{Cover, Size};
 
 /// Opens a neural network and lets you look inside: what it has learnt, how good it is, how it
 /// fails.
@@ -67,6 +68,10 @@ pub(crate) enum Verb {
     Filters(Filters),
     /// Classify image files or test samples
     Predict(Predict),
+    /// Slide a window over an image that covers it: what does the network look at?
+    Occlude(Occlude),
+    /// Slide a window over an image that shows another image: what fools the network?
+    Transplant(Transplant),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -236,4 +241,63 @@ pub(crate) enum Data {
         #[arg(long)]
         gzip: bool,
     },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Occlude {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// The window: a side (8), or rows x columns (6x10)
+    #[arg(long, default_value = "8", value_name = "SIZE")]
+    pub(crate) patch: Size,
+    /// Pixels from one place of the window to the next
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) stride: usize,
+    /// What it shows: a pixel value from 0 (black) to 255 (white), mean, blur, noise or inpaint
+    #[arg(long, default_value = "0", value_name = "FILL")]
+    pub(crate) fill: Cover,
+    /// Cover the first N test images of every class, too
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// Cover every test image, too
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    /// With --limit or --all: accuracy under windows of these sizes, too
+    #[arg(long, value_name = "SIZE,…", value_delimiter = ',')]
+    pub(crate) sizes: Vec<Size>,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Transplant {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// The donor: the first correctly classified test sample of a class other than the image
+    /// itself. Default: 5
+    #[arg(long, value_name = "CLASS", conflicts_with = "donor_sample")]
+    pub(crate) donor: Option<usize>,
+    /// The donor: a test sample by its index
+    #[arg(long, value_name = "N")]
+    pub(crate) donor_sample: Option<usize>,
+    /// The window: a side (10), or rows x columns (6x10)
+    #[arg(long, default_value = "10", value_name = "SIZE")]
+    pub(crate) window: Size,
+    /// Pixels from one place of the window to the next
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) stride: usize,
+    /// Donors of each class that are compared; 0 for none
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub(crate) donors: usize,
+    /// Put donors of every class into the first N test images of every class, too
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }

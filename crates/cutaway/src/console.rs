@@ -120,6 +120,24 @@ pub(crate) fn data_progress(quiet: bool) -> Option<ProgressCallback> {
     }))
 }
 
+/// Draws how many of how many are done, with the time left, and vanishes at the end.
+pub(crate) fn counter(quiet: bool, what: &str) -> impl FnMut(usize, usize) + use<> {
+    let bar = match quiet {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8)),
+    };
+    let template = "{msg} {bar:24} {human_pos}/{human_len}  {eta} left";
+    bar.set_style(ProgressStyle::with_template(template).expect("a fixed template"));
+    bar.set_message(what.to_owned());
+    move |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        if done == total {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Seconds as people say them.
 pub(crate) fn clock(seconds: f64) -> String {
     let s = seconds.round() as u64;

@@ -34,7 +34,7 @@ impl Error {
     /// 2 for wrong usage, 1 for everything else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) => 2,
+            Error::Usage(_) | Error::Probe(cutaway_probe::Error::Setting(_)) => 2,
             _ => 1,
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::font::FAMILY;
 use crate::svg::{FALLBACK, font_faces};
 use crate::theme::{Paint, Theme};
-use crate::{Error, Figure, escape, write_atomic};
+use crate::{Error, Figure, escape, hover_map, write_atomic};
 
 /// A page made of chapters.
 #[derive(Clone, Debug, Default)]
@@ -50,11 +50,15 @@ impl Report {
     #[must_use]
     pub fn to_html(&self) -> String {
         let title = escape(&self.title);
+        let has_maps = self.chapters.iter().any(|c| c.body.contains("class=\"hover-map\""));
+        let (map_style, map_script) =
+            if has_maps { (hover_map::STYLE, hover_map::SCRIPT) } else { ("", "") };
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
              name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <title>{title}</title>\n<style>\n{}\n{STYLE}figure \
-             svg{{font-family:'{FAMILY}',{FALLBACK}}}\n{}</style>\n</head>\n<body>\n<header>\n\
+             svg{{font-family:'{FAMILY}',{FALLBACK}}}\n{map_style}{}</style>\n</head>\n<body>\n\
+             <header>\n\
              <button type=\"button\" id=\"mode\" hidden>light / dark</button>\n<h1>{title}</h1>\n\
              <p class=\"lead\">{}</p>\n",
             font_faces(),
@@ -78,7 +82,7 @@ impl Report {
             let (title, body) = (escape(&chapter.title), &chapter.body);
             let _ = writeln!(page, "<section id=\"c{i}\">\n<h2>{title}</h2>\n{body}</section>");
         }
-        let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
+        let _ = write!(page, "</main>\n<script>{SCRIPT}{map_script}</script>\n</body>\n</html>\n");
         page
     }
 
@@ -96,6 +100,11 @@ impl Chapter {
     #[must_use]
     pub fn new(title: impl Into<String>) -> Chapter {
         Chapter { title: title.into(), body: String::new() }
+    }
+
+    /// The chapter's HTML, for blocks that have a file of their own.
+    pub(crate) fn body_mut(&mut self) -> &mut String {
+        &mut self.body
     }
 
     /// Adds a paragraph.
@@ -118,8 +127,18 @@ impl Chapter {
 
     /// Adds a table; numbers are set to the right.
     #[must_use]
-    pub fn table(mut self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
-        self.body.push_str("<div class=\"wide\"><table>\n<thead><tr>");
+    pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        self.add_table("", head, rows)
+    }
+
+    /// Adds a table of sentences, which wrap.
+    #[must_use]
+    pub fn prose_table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        self.add_table(" class=\"prose\"", head, rows)
+    }
+
+    fn add_table(mut self, class: &str, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        let _ = write!(self.body, "<div class=\"wide\"><table{class}>\n<thead><tr>");
         // A column's head stands where its first row does.
         let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit() || c == '−');
         let class = |number: bool| if number { " class=\"number\"" } else { "" };
@@ -178,6 +197,7 @@ nav ol{columns:2 14rem;padding-left:1.25rem}
 a{color:var(--link)}
 figure{margin:1.5rem 0}
 figure svg{max-width:100%;height:auto;display:block}
+figure image{image-rendering:pixelated}
 figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:44rem}
 code{display:block;width:fit-content;max-width:100%;overflow-x:auto;background:var(--panel);\
 color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-size:.85rem;\
@@ -187,6 +207,7 @@ table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}
 .number{font-variant-numeric:tabular-nums;text-align:right}
+table.prose td{white-space:normal;vertical-align:top;text-align:left;min-width:6rem}
 #mode{float:right;font:inherit;font-size:.85rem;color:var(--soft);background:var(--panel);\
 border:1px solid var(--rule);border-radius:.4rem;padding:.25rem .6rem;cursor:pointer}
 @media print{#mode{display:none}figure,tr{break-inside:avoid}h2,h2+p{break-after:avoid}\

@@ -1,5 +1,10 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
+pub(crate) mod occlude;
+pub(crate) mod published;
+pub(crate) mod transplant;
+pub(crate) mod windows;
+
 use cutaway::Model;
 use cutaway::data::Dataset;
 use cutaway::explain::Filters;

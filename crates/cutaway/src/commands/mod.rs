@@ -3,10 +3,14 @@
 mod data;
 mod evaluate;
 mod filters;
+mod occlude;
 mod predict;
 mod study;
+mod study_windows;
 mod summary;
 mod train;
+mod transplant;
+mod windows;
 
 pub(crate) use train::{epochs, wrong};
 
@@ -28,6 +32,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Summary(verb) => summary::run(&verb, common),
         Verb::Filters(verb) => filters::run(&verb, common),
         Verb::Predict(verb) => predict::run(&verb, common),
+        Verb::Occlude(verb) => occlude::run(&verb, common),
+        Verb::Transplant(verb) => transplant::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

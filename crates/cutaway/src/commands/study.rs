@@ -8,6 +8,8 @@ use cutaway::train::{Evaluation, TrainReport, evaluate};
 use serde_json::json;
 
 use crate::args::{Common, Study, Training};
+use crate::chapters::published::Published;
+use crate::commands::study_windows::{self, WindowFindings};
 use crate::commands::train::{self, train_model};
 use crate::error::Result;
 use crate::{chapters, console, figures};
@@ -21,6 +23,7 @@ struct Findings {
     dataset: Dataset,
     training: Option<(TrainReport, String)>,
     evaluation: Evaluation,
+    windows: Option<WindowFindings>,
 }
 
 pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
@@ -31,9 +34,13 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
             let evaluation = evaluate(model.engine(), &dataset.test)?;
             super::make_folder(&verb.out)?;
             cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;
-            Findings { model, dataset, training: None, evaluation }
+            Findings { model, dataset, training: None, evaluation, windows: None }
         }
         None => trained(verb, common, dataset)?,
+    };
+    let findings = Findings {
+        windows: study_windows::run(&findings.model, &findings.dataset, common)?,
+        ..findings
     };
     let results = results(&findings, common);
     write_files(verb, &findings, &results)?;
@@ -58,23 +65,42 @@ fn trained(verb: &Study, common: &Common, dataset: Dataset) -> Result<Findings> 
     let command = train::command("train", &data, &training, common);
     let outcome = train_model(&dataset, &training, common, &verb.out, command.clone())?;
     let training = Some((outcome.report, command));
-    Ok(Findings { model: outcome.model, dataset, training, evaluation: outcome.evaluation })
+    let (model, evaluation) = (outcome.model, outcome.evaluation);
+    Ok(Findings { model, dataset, training, evaluation, windows: None })
 }
 
 fn results(findings: &Findings, common: &Common) -> serde_json::Value {
-    let Findings { model, dataset, training, evaluation } = findings;
+    let Findings { model, dataset, training, evaluation, windows } = findings;
     json!({
         "model": model.source(), "model_hash": model.network().hash(),
         "dataset": dataset.name, "dataset_hash": dataset.hash, "seed": common.seed,
         "network": cutaway::net::summary(model.network()),
         "training": training.as_ref().map(|(report, _)| report),
-        "evaluation": evaluation
+        "evaluation": evaluation,
+        "windows": windows.as_ref().map(WindowFindings::results),
+        "published": published(findings)
     })
+}
+
+/// The figures of the reference study beside ours: they are about MNIST.
+fn published(findings: &Findings) -> Vec<Published> {
+    let Findings { model, dataset, evaluation, windows, .. } = findings;
+    if dataset.name != "mnist" {
+        return Vec::new();
+    }
+    let mut rows = vec![Published::new(
+        "1 test accuracy",
+        "99.42 %",
+        number::percent(evaluation.accuracy, 2),
+        "Published without epochs and batch size.",
+    )];
+    rows.extend(windows.iter().flat_map(|windows| windows.published(model)));
+    rows
 }
 
 fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -> Result<()> {
     super::write_json(&verb.out.join("results.json"), results)?;
-    let Findings { model, dataset, training, evaluation } = findings;
+    let Findings { model, dataset, training, evaluation, .. } = findings;
     let summary = cutaway::net::summary(model.network());
     figures::save(&verb.out, "network", &figures::network(model, &summary)?)?;
     if let Some((report, _)) = training {
@@ -86,7 +112,7 @@ fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -
 }
 
 fn report(verb: &Study, findings: &Findings, common: &Common) -> Result<Report> {
-    let Findings { model, dataset, training, evaluation } = findings;
+    let Findings { model, dataset, training, evaluation, windows } = findings;
     let summary = cutaway::net::summary(model.network());
     let path = match verb.model.as_deref() {
         Some("builtin") => "builtin".to_owned(),
@@ -117,6 +143,17 @@ fn report(verb: &Study, findings: &Findings, common: &Common) -> Result<Report> 
     if let Some(layer) = explain::convolutions(model.network()).first() {
         let filters = explain::filters(model.network(), layer)?;
         report = report.chapter(chapters::filters(&filters, &format!("{ask} --out {out}"))?);
+    }
+    if let Some(windows) = windows {
+        for chapter in
+            windows.chapters(model, &format!("{ask} --data {data} --seed {}", common.seed))?
+        {
+            report = report.chapter(chapter);
+        }
+    }
+    let published = published(findings);
+    if !published.is_empty() {
+        report = report.chapter(chapters::published::chapter(&published));
     }
     Ok(report)
 }

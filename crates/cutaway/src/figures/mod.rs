@@ -1,6 +1,9 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
 use std::path::Path;
+pub(crate) mod occlude;
+pub(crate) mod transplant;
+pub(crate) mod windows;
 
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
