@@ -8,7 +8,7 @@ pub mod corrupt;
 mod shift;
 
 pub use affine::{Fill, FillMode, Transform, Warp};
-pub use corrupt::{Corrupted, Corruption, CorruptionRow};
+pub use corrupt::{Corrupted, Corruption, CorruptionRow, corrupt};
 pub use shift::{
     Curve, CurvePoint, Direction, MAX_RANGE, Parameter, ShiftGrid, ShiftRow, Shifts, curve, shifts,
 };

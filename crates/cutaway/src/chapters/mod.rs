@@ -1,5 +1,8 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
+pub(crate) mod corrupt;
+pub(crate) mod shift;
+
 use cutaway::Model;
 use cutaway::data::Dataset;
 use cutaway::explain::Filters;

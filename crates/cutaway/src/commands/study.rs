@@ -35,10 +35,20 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
         }
         None => trained(verb, common, dataset)?,
     };
-    let results = results(&findings, common);
+    let mut results = results(&findings, common);
+    let mut report = report(verb, &findings)?;
+    let ask = format!("--model {} --data {}", model_path(verb), verb.data.data);
+    let Findings { model, dataset, .. } = &findings;
+    if let Some((chapter, json)) = super::shift::for_study(model, dataset, &ask, common)? {
+        report = report.chapter(chapter);
+        results["shift"] = json;
+    }
+    let (chapter, json) = super::corrupt::for_study(model, dataset, &ask, common)?;
+    report = report.chapter(chapter);
+    results["corrupt"] = json;
     write_files(verb, &findings, &results)?;
     let page = verb.out.join("index.html");
-    report(verb, &findings)?.save(&page)?;
+    report.save(&page)?;
     if common.json {
         return console::print_json(&results);
     }
@@ -82,14 +92,18 @@ fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -
     Ok(())
 }
 
+/// The studied model on the command line.
+fn model_path(verb: &Study) -> String {
+    match verb.model.as_deref() {
+        Some("builtin") => "builtin".to_owned(),
+        _ => verb.out.join("model.onnx").display().to_string(),
+    }
+}
+
 fn report(verb: &Study, findings: &Findings) -> Result<Report> {
     let Findings { model, dataset, training, evaluation } = findings;
     let summary = cutaway::net::summary(model.network());
-    let path = match verb.model.as_deref() {
-        Some("builtin") => "builtin".to_owned(),
-        _ => verb.out.join("model.onnx").display().to_string(),
-    };
-    let ask = format!("--model {path}");
+    let ask = format!("--model {}", model_path(verb));
     let evaluate = format!("cutaway evaluate {ask} --data {}", verb.data.data);
     let lead = format!(
         "What {} learnt from the images of {}, how good it is and where it fails. Every number \

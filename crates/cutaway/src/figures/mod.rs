@@ -1,5 +1,8 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
+pub(crate) mod corrupt;
+pub(crate) mod shift;
+
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::explain::Filters;
