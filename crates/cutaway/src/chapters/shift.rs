@@ -121,53 +121,68 @@ pub(crate) fn sentences(model: &Model, measured: &Measured) -> Vec<String> {
         model.label(class)
     )];
     sentences.push(directions(model, measured));
-    sentences.extend(measured.curves.iter().map(of_curve));
+    sentences.extend(of_curves(&measured.curves));
     sentences
 }
 
-/// How far the prediction holds in each direction.
+/// Where a straight shift first changes the prediction, in each direction.
 fn directions(model: &Model, measured: &Measured) -> String {
     let grid = &measured.shifts.grid;
     let class = measured.shifts.class;
-    let reach = grid.dx.len() / 2;
     let names = [
         (Direction::Left, "to the left"),
         (Direction::Right, "to the right"),
-        (Direction::Up, "upwards"),
-        (Direction::Down, "downwards"),
+        (Direction::Up, "up"),
+        (Direction::Down, "down"),
     ];
-    let parts = names.map(|(direction, name)| match grid.first_lost(direction, class) {
-        Some((0, _)) => format!("{name} it is wrong from the start"),
-        Some((by, says)) => format!("{name} from {by} on (“{}”)", model.label(says)),
-        None => format!("{name} not within {reach}"),
-    });
-    format!("Straight shifts, in pixels, change it {}.", parts.join(", "))
-}
-
-/// A curve in a sentence.
-fn of_curve(curve: &Curve) -> String {
-    let value = |v: f64| number::significant(v, 4);
-    let percent = |a: f64| number::percent(a, 2);
-    let mut text = format!(
-        "Over {} test images, {}: ",
-        number::count(curve.count as u64),
-        name(curve.parameter)
-    );
-    if let Some(point) = curve.undisturbed() {
-        text += &format!("accuracy is {} as they are", percent(point.accuracy));
+    let (mut lost, mut kept) = (Vec::new(), Vec::new());
+    for (direction, name) in names {
+        match grid.first_lost(direction, class) {
+            Some((0, says)) => {
+                return format!("The image as it is is taken for “{}”.", model.label(says));
+            }
+            Some((by, says)) => lost.push(format!("{by} px {name} (“{}”)", model.label(says))),
+            None => kept.push(name),
+        }
     }
-    if let Some((low, high)) = curve.holds(LEVEL) {
-        let ends = [curve.points.first(), curve.points.last()].map(|p| p.map(|p| p.value));
-        let level = number::percent(LEVEL, 0);
-        text += &match ends == [Some(low), Some(high)] {
-            true => format!(" and at least {level} throughout, {} to {}", value(low), value(high)),
-            false => format!(" and at least {level} from {} to {}", value(low), value(high)),
-        };
-    }
-    if let Some(worst) = curve.worst() {
-        text += &format!("; the least is {} at {}", percent(worst.accuracy), value(worst.value));
+    let mut text = match lost.is_empty() {
+        true => "No straight shift of the grid changes it".to_owned(),
+        false => format!("Straight shifts first change it at {}", lost.join(", ")),
+    };
+    if !lost.is_empty() && !kept.is_empty() {
+        text += &format!("; not within {} px {}", grid.dx.len() / 2, kept.join(" or "));
     }
     text + "."
+}
+
+/// The curves in sentences; none where there is no curve.
+fn of_curves(curves: &[Curve]) -> Vec<String> {
+    let Some((curve, point)) = curves.first().and_then(|c| Some((c, c.undisturbed()?))) else {
+        return Vec::new();
+    };
+    let first = format!(
+        "On the first {} test images accuracy is {} as they are.",
+        number::count(curve.count as u64),
+        number::percent(point.accuracy, 2)
+    );
+    [first].into_iter().chain(curves.iter().map(of_curve)).collect()
+}
+
+fn of_curve(curve: &Curve) -> String {
+    let value = |v: f64| number::significant(v, 4);
+    let level = number::percent(LEVEL, 0);
+    let ends = curve.points.first().zip(curve.points.last()).map(|(a, b)| (a.value, b.value));
+    let holds = match curve.holds(LEVEL) {
+        Some((low, high)) if ends == Some((low, high)) => {
+            format!("at least {level} throughout, {} to {}", value(low), value(high))
+        }
+        Some((low, high)) => format!("at least {level} from {} to {}", value(low), value(high)),
+        None => format!("below {level} from the start"),
+    };
+    let worst = curve.worst().map_or(String::new(), |worst| {
+        format!("; least, {}, at {}", number::percent(worst.accuracy, 2), value(worst.value))
+    });
+    format!("Against {}: {holds}{worst}.", name(curve.parameter))
 }
 
 /// The chapter. `command` names model, data and sample.

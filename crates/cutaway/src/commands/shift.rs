@@ -13,8 +13,8 @@ use crate::meter::Meter;
 use crate::samples::{self, Sample};
 use crate::{chapters, console};
 
-/// Test images that the curves of a study are measured on: the whole set would take a minute.
-const STUDY_LIMIT: usize = 2000;
+/// Test images that the curves of a study are measured on: the whole set would take two minutes.
+const STUDY_LIMIT: usize = 1000;
 
 /// What was asked for.
 pub(crate) struct Settings {
