@@ -39,7 +39,7 @@ pub(crate) fn table_text(model: &Model, dataset: &Dataset, c: &Corrupted) -> Str
 pub(crate) fn sentences(model: &Model, c: &Corrupted) -> Vec<String> {
     let percent = |x: f64| number::percent(x, 2);
     let mut sentences = vec![format!(
-        "Of {} test images {} are right as they are, and {} on average over the {}.",
+        "Of the first {} test images {} are right as they are, and {} on average over the {}.",
         number::count(c.count as u64),
         percent(c.clean_accuracy),
         percent(c.mean_accuracy),
@@ -73,7 +73,7 @@ pub(crate) fn chapter(model: &Model, measured: &Measured, command: &str) -> Resu
             row.corruption.title(),
             number::percent(row.accuracy, 2),
             number::count(row.lost as u64),
-            format!("{} ({})", model.label(row.favourite.0), row.favourite.1),
+            format!("{} ({})", model.label(row.favourite.0), number::count(row.favourite.1 as u64)),
         ]
     });
     let count = number::count(c.count as u64);

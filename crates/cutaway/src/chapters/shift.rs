@@ -15,34 +15,34 @@ const LEVEL: f64 = 0.9;
 /// beyond the border filled in by `nearest`.
 const PUBLISHED: [(f64, f64); 3] = [(0.0, 0.999_855_16), (-3.0, 0.996_133_57), (3.0, 0.721_059_75)];
 
-/// A parameter in words.
-pub(crate) fn name(parameter: Parameter) -> &'static str {
+/// A change in words and the unit of its parameter.
+pub(crate) fn name(parameter: Parameter) -> [&'static str; 2] {
     match parameter {
-        Parameter::Dx => "shift to the right (pixels)",
-        Parameter::Dy => "shift down (pixels)",
-        Parameter::Rotate => "rotation clockwise (degrees)",
-        Parameter::Scale => "scale (times the size)",
-        Parameter::Shear => "shear (degrees)",
+        Parameter::Dx => ["shifts to the right", " px"],
+        Parameter::Dy => ["shifts down", " px"],
+        Parameter::Rotate => ["turns clockwise", "°"],
+        Parameter::Scale => ["changes of size", " times"],
+        Parameter::Shear => ["shears", "°"],
     }
 }
 
 /// What was done to the image, in words: the table's remark.
 pub(crate) fn remark(t: &Transform) -> String {
-    let mut parts = Vec::new();
-    let pixels = |v: f64| number::significant(v.abs(), 4);
-    let mut push = |yes: bool, part: String| {
-        if yes {
-            parts.push(part);
-        }
+    let amount = |v: f64| number::significant(v.abs(), 4);
+    let along = |v: f64, [back, on]: [&str; 2]| match v {
+        0.0 => None,
+        v => Some(format!("{} px {}", amount(v), if v < 0.0 { back } else { on })),
     };
-    push(t.dx < 0.0, format!("{} px left", pixels(t.dx)));
-    push(t.dx > 0.0, format!("{} px right", pixels(t.dx)));
-    push(t.dy < 0.0, format!("{} px up", pixels(t.dy)));
-    push(t.dy > 0.0, format!("{} px down", pixels(t.dy)));
+    let shift = [along(t.dx, ["left", "right"]), along(t.dy, ["up", "down"])];
+    let shift: Vec<String> = shift.into_iter().flatten().collect();
     let turn = if t.rotate < 0.0 { "anticlockwise" } else { "clockwise" };
-    push(t.rotate != 0.0, format!("{}° {turn}", pixels(t.rotate)));
-    push(t.scale != 1.0, format!("{} times the size", pixels(t.scale)));
-    push(t.shear != 0.0, format!("sheared by {}°", number::significant(t.shear, 4)));
+    let parts = [
+        (!shift.is_empty()).then(|| format!("shifted {}", shift.join(", "))),
+        (t.rotate != 0.0).then(|| format!("turned {}° {turn}", amount(t.rotate))),
+        (t.scale != 1.0).then(|| format!("scaled {} times", amount(t.scale))),
+        (t.shear != 0.0).then(|| format!("sheared {}°", number::significant(t.shear, 4))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "as it is".to_owned() } else { parts.join(", ") }
 }
 
@@ -169,20 +169,22 @@ fn of_curves(curves: &[Curve]) -> Vec<String> {
 }
 
 fn of_curve(curve: &Curve) -> String {
+    let [what, unit] = name(curve.parameter);
     let value = |v: f64| number::significant(v, 4);
+    let range = |low: f64, high: f64| format!("{} to {}{unit}", value(low), value(high));
     let level = number::percent(LEVEL, 0);
-    let ends = curve.points.first().zip(curve.points.last()).map(|(a, b)| (a.value, b.value));
+    let Some((first, last)) = curve.points.first().zip(curve.points.last()) else {
+        return String::new();
+    };
     let holds = match curve.holds(LEVEL) {
-        Some((low, high)) if ends == Some((low, high)) => {
-            format!("at least {level} throughout, {} to {}", value(low), value(high))
-        }
-        Some((low, high)) => format!("at least {level} from {} to {}", value(low), value(high)),
-        None => format!("below {level} from the start"),
+        Some((low, high)) => format!("at least {level} from {}", range(low, high)),
+        None => format!("below {level} even as they are"),
     };
     let worst = curve.worst().map_or(String::new(), |worst| {
-        format!("; least, {}, at {}", number::percent(worst.accuracy, 2), value(worst.value))
+        let accuracy = number::percent(worst.accuracy, 2);
+        format!(", lowest at {}{unit} ({accuracy})", value(worst.value))
     });
-    format!("Against {}: {holds}{worst}.", name(curve.parameter))
+    format!("Under {what} of {} it is {holds}{worst}.", range(first.value, last.value))
 }
 
 /// The chapter. `command` names model, data and sample.

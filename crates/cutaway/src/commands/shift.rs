@@ -151,7 +151,7 @@ fn measure(
         let subset = super::first_images(&dataset.test, limit);
         for (parameter, extra) in &settings.curves {
             let values = [parameter.usual_values(), extra.clone()].concat();
-            let meter = Meter::new(words::name(*parameter), common);
+            let meter = Meter::new(words::name(*parameter)[0], common);
             let curve = meter.watch(|progress| {
                 probe::curve(engine, &subset, *parameter, &values, *fill, progress)
             });
