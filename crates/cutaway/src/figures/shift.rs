@@ -33,11 +33,13 @@ pub(crate) fn all(model: &Model, measured: &Measured) -> Result<Vec<(String, Fig
 /// The images of the table with what the network says.
 pub(crate) fn rows(model: &Model, measured: &Measured) -> Result<Figure> {
     let tiles = measured.shifts.rows.iter().map(|row| {
-        Ok(Tile::new(pixels(measured, row)?).line(words::remark(&row.transform)).line(format!(
-            "{}, P = {}",
-            model.label(row.predicted),
-            number::fixed(f64::from(row.probability), 6)
-        )))
+        let mut tile = Tile::new(pixels(measured, row)?);
+        // A line for each part: one line of several would be wider than the picture.
+        for part in words::remark(&row.transform).split(", ") {
+            tile = tile.line(part);
+        }
+        let p = number::fixed(f64::from(row.probability), 6);
+        Ok(tile.line(format!("{}, P = {p}", model.label(row.predicted))))
     });
     let title = format!("Moved: {}", measured.sample.source);
     Ok(ImageGrid::new(title, tiles.collect::<Result<_>>()?).tile_size(140.0).draw()?)
