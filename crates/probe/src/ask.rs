@@ -47,11 +47,7 @@ pub(crate) fn ask(
         for (i, row) in probabilities.rows().into_iter().enumerate() {
             let row = row.to_slice().expect("one row after the other");
             if row.iter().any(|p| !p.is_finite()) {
-                return Err(Error::Setting(format!(
-                    "the answer of network '{}' is not a number (NaN or infinite): its weights or \
-                     preprocessing are damaged; train or export it again",
-                    network.name()
-                )));
+                return Err(Error::NotFinite);
             }
             take(first + i, row);
         }

@@ -29,6 +29,11 @@ pub enum Error {
     /// The images do not suit.
     #[error(transparent)]
     Data(#[from] cutaway_data::Error),
+    /// A probability is NaN or infinite.
+    #[error(
+        "the network's answer is not a number: its weights or the image hold NaN or infinite values"
+    )]
+    NotFinite,
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(String),

@@ -109,6 +109,24 @@ impl ShiftGrid {
 /// Moves one of the images by each of `transforms`, and by every shift of up to `range` whole
 /// pixels, and asks the network about each. `class` is the image's where it is known.
 ///
+/// ```
+/// use cutaway_data::{OpenOptions, open};
+/// use cutaway_engine::{Engine, Options};
+/// use cutaway_probe::{Fill, Transform, shifts};
+///
+/// let options = OpenOptions { strokes_train: 1, strokes_test: 10, ..Default::default() };
+/// let digits = open("strokes", &options)?.test;
+/// let network = cutaway_net::presets::reference_cnn(1);
+/// let engine = Engine::compile(&network, &Options::default())?;
+///
+/// let moves = [Transform::shift(-3.0, 0.0), Transform::shift(3.0, 0.0), Transform::rotation(15.0)];
+/// let class = Some(digits.label(4));
+/// let found = shifts(&engine, &digits, 4, class, &moves, Fill::default(), 10)?;
+/// assert_eq!((found.rows.len(), found.grid.len()), (4, 441));
+/// println!("3 pixels to the right: P = {}", found.rows[2].p_true);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Setting`] where a transform, the fill or the range is out of range, the index is, or
 /// the network takes images of another size; the engine's errors.

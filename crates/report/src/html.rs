@@ -172,7 +172,6 @@ nav ol{columns:2 14rem;padding-left:1.25rem}
 a{color:var(--link)}
 figure{margin:1.5rem 0}
 figure svg{max-width:100%;height:auto;display:block}
-figure image{image-rendering:pixelated}
 figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:44rem}
 code{display:block;width:fit-content;max-width:100%;overflow-x:auto;background:var(--panel);\
 color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-size:.85rem;\

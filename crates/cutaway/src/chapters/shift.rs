@@ -55,6 +55,20 @@ fn published(measured: &Measured, row: &ShiftRow) -> Option<f64> {
     PUBLISHED.into_iter().find(|&(dx, _)| same_case && same(dx)).map(|(_, p)| p)
 }
 
+/// The published cases beside ours: experiment, published, measured, note.
+pub(crate) fn published_cases(measured: &Measured) -> Vec<[String; 4]> {
+    let case = |row: &ShiftRow| {
+        let p = number::fixed(published(measured, row)?, 8);
+        let ours = number::fixed(f64::from(row.p_true), 8);
+        let note = match &measured.sample.index {
+            Some(index) => format!("Which “1” it was is not published; here test sample {index}."),
+            None => "Which “1” it was is not published.".to_owned(),
+        };
+        Some([format!("1 P(1) of a “1” {}", remark(&row.transform)), p, ours, note])
+    };
+    measured.shifts.rows.iter().filter_map(case).collect()
+}
+
 /// Heads and cells of the table.
 fn table(model: &Model, measured: &Measured) -> (Vec<String>, Vec<Vec<String>>) {
     let class = model.label(measured.shifts.class);

@@ -94,12 +94,13 @@ fn measure(
 fn to_json(model: &Model, dataset: &Dataset, measured: &Measured, seed: u64) -> Value {
     let mut json = serde_json::to_value(&measured.corrupted).expect("results serialise");
     let object = json.as_object_mut().expect("a struct");
+    let labels: Vec<String> = (0..model.network().classes()).map(|c| model.label(c)).collect();
     let more = [
         ("model", json!(model.source())),
         ("model_hash", json!(model.network().hash())),
         ("dataset", json!(dataset.name)),
         ("dataset_hash", json!(dataset.hash)),
-        ("labels", json!(dataset.labels)),
+        ("labels", json!(labels)),
         ("seed", json!(seed)),
         ("shown", json!(measured.shown)),
     ];

@@ -50,6 +50,15 @@ pub(crate) fn run(verb: &args::Shift, common: &Common) -> Result<()> {
             )));
         }
     };
+    if let Some(dataset) = &chosen.dataset {
+        // Only an image file can be of another size than the data set's.
+        if let Err(e) = model.input(&dataset.test, &[0]) {
+            return Err(Error::Usage(format!(
+                "{e}. The curves are measured on the data set: name another with --data, or leave \
+                 them out with --no-curve"
+            )));
+        }
+    }
     let limit = match (&chosen.dataset, verb.limit) {
         (Some(dataset), Some(limit)) => super::check_limit(limit, dataset)?,
         (Some(dataset), None) => dataset.test.len(),
@@ -166,12 +175,13 @@ fn measure(
 fn to_json(model: &Model, dataset: Option<&Dataset>, measured: &Measured, seed: u64) -> Value {
     let mut json = serde_json::to_value(&measured.shifts).expect("results serialise");
     let object = json.as_object_mut().expect("a struct");
+    let labels: Vec<String> = (0..model.network().classes()).map(|c| model.label(c)).collect();
     let more = [
         ("model", json!(model.source())),
         ("model_hash", json!(model.network().hash())),
         ("dataset", json!(measured.dataset)),
         ("dataset_hash", json!(dataset.map(|d| &d.hash))),
-        ("labels", json!(model.network().metadata().labels)),
+        ("labels", json!(labels)),
         ("seed", json!(seed)),
         ("source", json!(measured.sample.source)),
         ("sample", json!(measured.sample.index)),
@@ -207,5 +217,7 @@ pub(crate) fn for_study(
     let measured = measure(model, Some(dataset), sample, &settings, limit, common)?;
     let command = format!("cutaway shift {ask} --sample {index}");
     let chapter = chapters::shift::chapter(model, &measured, &command)?;
-    Ok(Some((chapter, to_json(model, Some(dataset), &measured, common.seed))))
+    let mut json = to_json(model, Some(dataset), &measured, common.seed);
+    json["published"] = json!(words::published_cases(&measured));
+    Ok(Some((chapter, json)))
 }
