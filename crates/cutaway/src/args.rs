@@ -72,6 +72,10 @@ pub(crate) enum Verb {
     Occlude(Occlude),
     /// Slide a window over an image that shows another image: what fools the network?
     Transplant(Transplant),
+    /// Shift, turn, scale or shear an image and see what the network says; accuracy against each
+    Shift(Shift),
+    /// Accuracy under the fifteen corruptions of MNIST-C, with pictures
+    Corrupt(Corrupt),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -297,6 +301,64 @@ pub(crate) struct Transplant {
     /// Put donors of every class into the first N test images of every class, too
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Shift {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// Shifts to the right in pixels, fractions too; negative ones to the left. Default: -3,3
+    #[arg(long, value_name = "PX,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) dx: Vec<f64>,
+    /// Shifts down in pixels, each with each of --dx; negative ones up
+    #[arg(long, value_name = "PX,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) dy: Vec<f64>,
+    /// Turns clockwise in degrees
+    #[arg(long, value_name = "DEG,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) rotate: Vec<f64>,
+    /// Sizes: 2 is twice as large
+    #[arg(long, value_name = "F,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) scale: Vec<f64>,
+    /// Shears in degrees, as Keras defines them
+    #[arg(long, value_name = "DEG,…", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) shear: Vec<f64>,
+    /// What comes in from beyond the border, as in Keras: nearest, constant, reflect or wrap
+    #[arg(long, default_value = "nearest", value_name = "MODE")]
+    pub(crate) fill_mode: String,
+    /// The pixel value (0 to 255) that `constant` fills in. Default: 0
+    #[arg(long, value_name = "V", allow_hyphen_values = true)]
+    pub(crate) cval: Option<f32>,
+    /// The grid has every shift by up to so many whole pixels
+    #[arg(long, default_value_t = 10, value_name = "PX")]
+    pub(crate) range: usize,
+    /// Measure the curves on the first N test images only
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Leave the curves over the test set out
+    #[arg(long)]
+    pub(crate) no_curve: bool,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Corrupt {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// A corruption, such as shot_noise; may be given several times. Default: all fifteen
+    #[arg(long, value_name = "NAME", value_delimiter = ',', num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// Corrupt the first N test images only
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,

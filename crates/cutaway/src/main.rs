@@ -10,6 +10,7 @@ mod commands;
 mod console;
 mod error;
 mod figures;
+mod meter;
 mod samples;
 
 fn main() -> ExitCode {

@@ -125,6 +125,11 @@ impl Engine {
         self.pool.current_num_threads()
     }
 
+    /// Runs `f` on the engine's threads, so that what prepares its inputs takes no others.
+    pub fn install<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(f)
+    }
+
     /// The values of `taps` for a batch `[N, ...]` in the input's shape (images: `[N, C, H, W]`).
     /// A tap never changes the numbers. Memory beside the result does not grow with N.
     ///

@@ -43,6 +43,20 @@ pub use windows::{
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
+mod affine;
+mod ask;
+pub mod corrupt;
+mod shift;
+
+pub use affine::{Fill, FillMode, Transform, Warp};
+pub use corrupt::{Corrupted, Corruption, CorruptionRow, corrupt};
+pub use shift::{
+    Curve, CurvePoint, Direction, MAX_RANGE, Parameter, ShiftGrid, ShiftRow, Shifts, curve, shifts,
+};
+
+/// Told how much of a long experiment is done, of how much.
+pub type Progress<'a> = &'a dyn Fn(usize, usize);
+
 /// Why a network cannot be probed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -4,6 +4,8 @@ pub(crate) mod occlude;
 pub(crate) mod published;
 pub(crate) mod transplant;
 pub(crate) mod windows;
+pub(crate) mod corrupt;
+pub(crate) mod shift;
 
 use cutaway::Model;
 use cutaway::data::Dataset;

@@ -1,10 +1,12 @@
 //! One file a verb.
 
+pub(crate) mod corrupt;
 mod data;
 mod evaluate;
 mod filters;
 mod occlude;
 mod predict;
+pub(crate) mod shift;
 mod study;
 mod study_windows;
 mod summary;
@@ -16,7 +18,7 @@ pub(crate) use train::{epochs, wrong};
 
 use clap::CommandFactory;
 use cutaway::Model;
-use cutaway::data::{Dataset, OpenOptions};
+use cutaway::data::{Dataset, Images, OpenOptions};
 
 use crate::args::{Args, Common, Verb};
 use crate::console;
@@ -34,6 +36,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Predict(verb) => predict::run(&verb, common),
         Verb::Occlude(verb) => occlude::run(&verb, common),
         Verb::Transplant(verb) => transplant::run(&verb, common),
+        Verb::Shift(verb) => shift::run(&verb, common),
+        Verb::Corrupt(verb) => corrupt::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),
@@ -91,6 +95,23 @@ pub(crate) fn open_data(spec: &str, common: &Common) -> Result<Dataset> {
 
 fn open_model(spec: &str, common: &Common) -> Result<Model> {
     Ok(Model::open(spec, &common.engine()?)?)
+}
+
+/// A `--limit` that the data set has images for.
+fn check_limit(limit: usize, dataset: &Dataset) -> Result<usize> {
+    let count = dataset.test.len();
+    if !(1..=count).contains(&limit) {
+        return Err(Error::Usage(format!(
+            "--limit {limit} is out of range: {} has {count} test images, give 1 to {count}",
+            dataset.name
+        )));
+    }
+    Ok(limit)
+}
+
+/// The first `count` images.
+fn first_images(images: &Images, count: usize) -> Images {
+    images.select(&(0..count.min(images.len())).collect::<Vec<_>>())
 }
 
 /// The output folder, made if it is not there.

@@ -4,6 +4,8 @@ use std::path::Path;
 pub(crate) mod occlude;
 pub(crate) mod transplant;
 pub(crate) mod windows;
+pub(crate) mod corrupt;
+pub(crate) mod shift;
 
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
