@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::theme::{Paint, Theme};
-use crate::{Error, Figure, escape, write_atomic};
+use crate::{Error, Figure, escape, pick, write_atomic};
 
 /// A page made of chapters.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,8 @@ pub struct Report {
 /// A part of the page with a place in the table of contents.
 #[derive(Clone, Debug, Default)]
 pub struct Chapter {
-    title: String,
-    body: String,
+    pub(crate) title: String,
+    pub(crate) body: String,
 }
 
 impl Report {
@@ -51,9 +51,10 @@ impl Report {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
              name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n<body>\n<header>\n\
+             <title>{title}</title>\n<style>\n{STYLE}{}{}</style>\n</head>\n<body>\n<header>\n\
              <button type=\"button\" id=\"mode\" hidden>light / dark</button>\n<h1>{title}</h1>\n\
              <p class=\"lead\">{}</p>\n",
+            pick::STYLE,
             role_styles(),
             escape(&self.lead)
         );
@@ -74,7 +75,8 @@ impl Report {
             let (title, body) = (escape(&chapter.title), &chapter.body);
             let _ = writeln!(page, "<section id=\"c{i}\">\n<h2>{title}</h2>\n{body}</section>");
         }
-        let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
+        let scripts = [SCRIPT, pick::SCRIPT].concat();
+        let _ = write!(page, "</main>\n<script>{scripts}</script>\n</body>\n</html>\n");
         page
     }
 

@@ -28,6 +28,7 @@ mod font;
 mod html;
 mod legend;
 pub mod number;
+mod pick;
 mod pixels;
 mod plot;
 mod raster;
