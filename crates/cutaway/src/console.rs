@@ -120,6 +120,25 @@ pub(crate) fn data_progress(quiet: bool) -> Option<ProgressCallback> {
     }))
 }
 
+/// Draws how many of how many images have been run, with the time left; nothing where standard
+/// error is no terminal.
+pub(crate) fn image_counter(quiet: bool) -> impl FnMut(usize, usize) {
+    let bar = match quiet {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8)),
+    };
+    let style = "{bar:24.cyan/blue} {pos}/{len} images  {eta} left";
+    let style = ProgressStyle::with_template(style).expect("a fixed template");
+    bar.set_style(style.progress_chars("━╸─"));
+    move |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        if done >= total {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Seconds as people say them.
 pub(crate) fn clock(seconds: f64) -> String {
     let s = seconds.round() as u64;

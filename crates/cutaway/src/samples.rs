@@ -22,7 +22,6 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// The network's input `[C, H, W]`, preprocessed.
-    #[allow(dead_code)] // the verbs that need it come next
     pub(crate) fn input(&self, model: &Model) -> Result<Array3<f32>> {
         let batch = model.input(&self.pixels, &[0])?;
         let batch = batch.into_dimensionality::<Ix4>().map_err(|_| {

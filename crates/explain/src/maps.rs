@@ -56,6 +56,24 @@ impl Maps {
         [channel / self.grid_columns, channel % self.grid_columns]
     }
 
+    /// The channels in which the images differ most: by the distance between the largest and the
+    /// smallest mean of their maps, of a single image by the mean itself. At most `count`, the
+    /// most telling first.
+    pub fn telling(&self, count: usize) -> Vec<usize> {
+        let spread = |channel: usize| {
+            let means = self.images.iter().map(|image| image.means[channel]);
+            let (low, high) = means
+                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), mean| {
+                    (low.min(mean), high.max(mean))
+                });
+            if self.images.len() == 1 { high } else { high - low }
+        };
+        let mut channels: Vec<usize> = (0..self.channels).collect();
+        channels.sort_by(|&a, &b| spread(b).total_cmp(&spread(a)).then(a.cmp(&b)));
+        channels.truncate(count);
+        channels
+    }
+
     /// Row and column of a map's largest value (of equal ones the first).
     pub fn strongest(&self, image: usize, channel: usize) -> [usize; 2] {
         let at = argmax(self.map(image, channel));
@@ -157,6 +175,25 @@ mod tests {
         let error = maps(&engine, batch.view(), &[dense]).unwrap_err().to_string();
         assert!(error.contains("'dense1' (Dense) gives [100]"), "{error}");
         assert!(error.contains("relu3"), "{error}");
+    }
+
+    #[test]
+    fn the_most_telling_channels_are_those_whose_means_differ_most() {
+        let image = |means: &[f32]| ImageMaps { values: means.to_vec(), means: means.to_vec() };
+        let both = vec![image(&[0.0, 5.0, 2.0, 1.0]), image(&[3.0, 5.5, 2.0, 0.0])];
+        let maps = |images| Maps {
+            layer: "relu".into(),
+            kind: "Relu".into(),
+            channels: 4,
+            height: 1,
+            width: 1,
+            grid_columns: 2,
+            min: 0.0,
+            max: 5.5,
+            images,
+        };
+        assert_eq!(maps(both.clone()).telling(3), [0, 3, 1]);
+        assert_eq!(maps(both[..1].to_vec()).telling(2), [1, 2]);
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
+mod filters;
+mod inside;
+mod maps;
+mod units;
+
+pub(crate) use inside::Inside;
+
 use cutaway::Model;
 use cutaway::data::Dataset;
-use cutaway::explain::Filters;
 use cutaway::net::Summary;
 use cutaway::report::{Chapter, number};
 use cutaway::train::{Evaluation, TrainReport};
@@ -131,22 +137,4 @@ pub(crate) fn mistakes(
          predicted, probability of the prediction, index in the test set.",
         command,
     ))
-}
-
-/// What its first layer looks for.
-pub(crate) fn filters(filters: &Filters, ask: &str) -> Result<Chapter> {
-    let dead = filters.statistics.iter().filter(|s| s.dead).count();
-    let caption = "All filters on one scale, symmetric around 0. A filter answers most to the \
-                   pattern it shows: bright where it is positive, dark where it is negative.";
-    Ok(Chapter::new("What its first layer looks for")
-        .text(&format!(
-            "{} filters of {}×{} pixels; {dead} of them dead (a norm below a hundredth of the \
-             largest).",
-            filters.count, filters.height, filters.width
-        ))
-        .figure(
-            &figures::of_filters(filters)?,
-            caption,
-            &format!("cutaway filters {ask} --layer {}", filters.layer),
-        ))
 }

@@ -3,16 +3,21 @@
 mod data;
 mod evaluate;
 mod filters;
+pub(crate) mod maps;
 mod predict;
 mod study;
 mod summary;
 mod train;
+mod units;
 
 pub(crate) use train::wrong;
+
+use std::path::PathBuf;
 
 use clap::CommandFactory;
 use cutaway::Model;
 use cutaway::data::{Dataset, OpenOptions};
+use cutaway::report::Figure;
 
 use crate::args::{Args, Common, Verb};
 use crate::console;
@@ -28,6 +33,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Summary(verb) => summary::run(&verb, common),
         Verb::Filters(verb) => filters::run(&verb, common),
         Verb::Predict(verb) => predict::run(&verb, common),
+        Verb::Maps(verb) => maps::run(&verb, common),
+        Verb::Units(verb) => units::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),
@@ -84,4 +91,18 @@ fn make_folder(folder: &std::path::Path) -> Result<()> {
 
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     Ok(cutaway::report::write_atomic(path, bytes)?)
+}
+
+/// Writes a figure as `NAME.png` and `NAME.svg` into a folder and gives the path of the first.
+fn save(figure: &Figure, folder: &std::path::Path, name: &str) -> Result<PathBuf> {
+    let png = folder.join(format!("{name}.png"));
+    figure.save_png(&png)?;
+    figure.save_svg(folder.join(format!("{name}.svg")))?;
+    Ok(png)
+}
+
+/// A layer's name as part of a file's name: ONNX names may hold anything.
+fn file_name(layer: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    layer.chars().map(safe).take(80).collect()
 }

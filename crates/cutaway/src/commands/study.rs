@@ -2,7 +2,6 @@
 
 use cutaway::Model;
 use cutaway::data::Dataset;
-use cutaway::explain;
 use cutaway::report::{Report, number};
 use cutaway::train::{Evaluation, TrainReport, evaluate};
 use serde_json::json;
@@ -35,10 +34,12 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
         }
         None => trained(verb, common, dataset)?,
     };
-    let results = results(&findings, common);
+    let inside = chapters::Inside::measure(&findings.model, &findings.dataset)?;
+    let mut results = results(&findings, common);
+    results["inside"] = inside.to_json();
     write_files(verb, &findings, &results)?;
     let page = verb.out.join("index.html");
-    report(verb, &findings)?.save(&page)?;
+    report(verb, &findings, &inside)?.save(&page)?;
     if common.json {
         return console::print_json(&results);
     }
@@ -82,7 +83,7 @@ fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -
     Ok(())
 }
 
-fn report(verb: &Study, findings: &Findings) -> Result<Report> {
+fn report(verb: &Study, findings: &Findings, inside: &chapters::Inside) -> Result<Report> {
     let Findings { model, dataset, training, evaluation } = findings;
     let summary = cutaway::net::summary(model.network());
     let path = match verb.model.as_deref() {
@@ -108,9 +109,8 @@ fn report(verb: &Study, findings: &Findings) -> Result<Report> {
     report = report
         .chapter(chapters::evaluation(model, dataset, evaluation, &evaluate)?)
         .chapter(chapters::mistakes(model, dataset, evaluation, &evaluate)?);
-    if let Some(layer) = explain::convolutions(model.network()).first() {
-        let filters = explain::filters(model.network(), layer)?;
-        report = report.chapter(chapters::filters(&filters, &ask)?);
+    for chapter in inside.chapters(model, dataset, &ask, &verb.data.data)? {
+        report = report.chapter(chapter);
     }
     Ok(report)
 }
