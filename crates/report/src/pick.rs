@@ -26,7 +26,7 @@ impl Chapter {
         let _ = write!(
             self.body,
             "<div class=\"picked\" aria-live=\"polite\" hidden></div>\n<details class=\"each\">\
-             <summary>{count} one by one</summary>\n"
+             <summary>All {count}, one by one</summary>\n"
         );
         for part in parts {
             let (title, body) = (escape(&part.title), part.body);

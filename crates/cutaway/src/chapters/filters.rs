@@ -23,10 +23,10 @@ pub(super) fn chapter(layers: &[Filters], ask: &str) -> Result<Chapter> {
         let parts = (0..filters.count.min(LOOKED_INTO)).map(|filter| part(filters, filter));
         let parts = parts.collect::<Result<_>>()?;
         let caption = match filters.channels {
-            1 => "All filters on one scale, symmetric around 0.".to_owned(),
+            1 => "All filters on one scale, symmetric around 0, counted row by row.".to_owned(),
             channels => format!(
                 "Each of these filters has a slice for each of {channels} input channels; a tile \
-                 shows the norm over them at each place."
+                 shows the norm over them at each place. Counted row by row."
             ),
         };
         let command = format!("cutaway filters {ask} --layer {}", filters.layer);
@@ -72,9 +72,10 @@ fn describe(filters: &Filters) -> String {
 fn part(filters: &Filters, filter: usize) -> Result<Chapter> {
     let s = &filters.statistics[filter];
     let mut text = format!(
-        "Norm {:.3}; its weights add up to {:.3}, which is its answer to an even surface of \
+        "Norm {:.3}; its weights add up to {}, which is its answer to an even surface of \
          brightness 1, before the bias.",
-        s.norm, s.sum
+        s.norm,
+        number::fixed(f64::from(s.sum), 3)
     );
     if let Some((other, cosine)) = s.nearest {
         text += &format!(" Most like filter {other} (cosine {cosine:.3}).");

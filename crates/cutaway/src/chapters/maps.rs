@@ -2,7 +2,7 @@
 
 use cutaway::Model;
 use cutaway::explain::Chain;
-use cutaway::report::Chapter;
+use cutaway::report::{Chapter, number};
 
 use super::inside::{Look, Traced};
 use crate::commands::maps::{map_name, short, way, whose};
@@ -76,7 +76,7 @@ fn part(model: &Model, look: &Look, image: usize, traced: &Traced) -> Result<Cha
     let whose = short(model, &look.samples[image]);
     let heading = format!("What the strongest unit sees of the {whose}");
     let field = pictures::field(&pixels, unit.receptive_field, &heading, 260.0);
-    let signed = |v: f64| format!("{v:.4}").replace('-', "−");
+    let signed = |v: f64| number::fixed(v, 4);
     let sum = &unit.sum;
     let mut rows: Vec<Vec<String>> = sum
         .terms

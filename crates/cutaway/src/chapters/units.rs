@@ -37,10 +37,13 @@ pub(super) fn chapter(
         best(model, units)
     ));
     let compare = published(model, dataset, units);
-    let marked: Vec<([usize; 2], &str)> = match &compare {
-        Some(_) => PUBLISHED.iter().map(|(cell, class)| (*cell, published_name(*class))).collect(),
+    let marked: Vec<([usize; 2], String)> = match &compare {
+        Some(_) => PUBLISHED.iter().map(|(cell, class)| (*cell, marked(*cell, *class))).collect(),
         None => Vec::new(),
     };
+    let heads = |what: &str| [&a, &b].map(|class| format!("{what} '{class}'"));
+    let [[mean_a, mean_b], [right_a, right_b], [p_a, p_b]] =
+        [heads("mean"), heads("right"), heads("mean P")];
     chapter = chapter
         .figure(
             &figures::cells(model, units, &marked)?,
@@ -48,10 +51,7 @@ pub(super) fn chapter(
             &command,
         )
         .text(&compare.unwrap_or_default())
-        .table(&["cell", "channel", "mean", "mean ", "d", "AUC"], &ranked(units))
-        .text(&format!(
-            "The twelve most telling channels; the means are those for '{a}' and for '{b}'."
-        ))
+        .table(&["cell", "channel", &mean_a, &mean_b, "d", "AUC"], &ranked(units))
         .figure(
             &figures::ranking(model, units)?,
             "Effect sizes of the most telling channels.",
@@ -77,17 +77,14 @@ pub(super) fn chapter(
         )
         .figure(
             &figures::classes(model, units)?,
-            "The same channels for all classes: few belong to one class alone.",
+            "What the same channels answer to all classes: their mean activation.",
             &command,
         )
         .text(&format!(
             "Without one of these channels (its map set to 0 for everything that follows), the \
              network says of the test images of '{a}' and of '{b}':"
         ))
-        .table(
-            &["without", "speaks for", "right", "mean P", "right ", "mean P "],
-            &ablated(model, units),
-        )
+        .table(&["without", "speaks for", &right_a, &p_a, &right_b, &p_b], &ablated(model, units))
         .text(&harm(model, units)))
 }
 
@@ -102,8 +99,8 @@ fn best(model: &Model, units: &Units) -> String {
     )
 }
 
-fn published_name(class: usize) -> &'static str {
-    if class == 0 { "the study's cells for '0'" } else { "the study's cells for '8'" }
+fn marked([row, col]: [usize; 2], class: usize) -> String {
+    format!("({row}, {col}): the study's, for '{class}'")
 }
 
 /// The study's cells beside ours, where the question is the study's.

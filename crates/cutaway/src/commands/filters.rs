@@ -22,13 +22,7 @@ pub(crate) fn run(verb: &args::Filters, common: &Common) -> Result<()> {
     let all: Vec<Filters> =
         layers.iter().map(|l| Ok(explain::filters(network, l)?)).collect::<Result<_>>()?;
     if let Some(channel) = verb.channel {
-        // Of the default layers, those that have the channel; of named ones, all must.
-        let wanted = |f: &&Filters| !verb.layer.is_empty() || f.check_channel(channel).is_ok();
-        let mut checked = all.iter().filter(wanted).peekable();
-        let none = checked.peek().is_none();
-        for filters in if none { all.iter().collect() } else { checked.collect::<Vec<_>>() } {
-            filters.check_channel(channel)?;
-        }
+        check_channel(&all, channel, verb.layer.is_empty())?;
     }
     super::make_folder(&verb.out)?;
     let mut text = String::new();
@@ -55,6 +49,16 @@ pub(crate) fn run(verb: &args::Filters, common: &Common) -> Result<()> {
         }));
     }
     console::print(&text)
+}
+
+/// Layers that were named must all have the input channel; of the default ones, one is enough.
+fn check_channel(all: &[Filters], channel: usize, default: bool) -> Result<()> {
+    if default && all.iter().any(|filters| filters.check_channel(channel).is_ok()) {
+        return Ok(());
+    }
+    let mut most_first: Vec<&Filters> = all.iter().collect();
+    most_first.sort_by_key(|filters| std::cmp::Reverse(filters.channels));
+    most_first.iter().try_for_each(|filters| Ok(filters.check_channel(channel)?))
 }
 
 /// The figures of a layer with their names.

@@ -307,7 +307,10 @@ fn arithmetic(unit: &Unit, whose: &str) -> String {
         text += &format!("  {rest:>12.6} from {} other terms\n", sum.terms.len() - SHOWN);
     }
     text += &format!("  {:>12.6} bias\n", sum.bias);
-    text += &format!("  {:>12.6} is the sum, the value of {}\n", sum.total, sum.layer);
+    text += &format!(
+        "  {:>12.6} is the sum; the network computed {:.6} in {}\n",
+        sum.total, unit.steps[0].value, sum.layer
+    );
     for step in &unit.steps[1..] {
         text += &format!("  {:>12.6} after {} ({})\n", step.value, step.layer, step.kind);
     }

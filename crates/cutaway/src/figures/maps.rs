@@ -64,7 +64,7 @@ pub(crate) fn chains(
         }
     }
     let columns: Vec<String> = first.links.iter().map(|link| link.layer.clone()).collect();
-    let width = (150.0 + 92.0 * columns.len() as f64).clamp(560.0, 4000.0);
+    let width = (140.0 + 84.0 * columns.len() as f64).clamp(560.0, 4000.0);
     let grid = ImageGrid::new(title, tiles).columns(columns.len()).column_names(columns);
     Ok(grid.row_names(rows).tile_size(72.0).width(width).draw()?)
 }

@@ -4,8 +4,7 @@ use cutaway::Model;
 use cutaway::data::Images;
 use cutaway::explain::{ChannelRow, Units};
 use cutaway::report::{
-    Axis, Bar, BarChart, ColorMap, ColorScale, Figure, GridAxis, HeatMap, ImageGrid, Tile,
-    TileGrid, category_color,
+    Axis, Bar, BarChart, ColorMap, ColorScale, Figure, GridAxis, HeatMap, ImageGrid, Tile, TileGrid,
 };
 
 use super::maps::{framed, magnify, scale};
@@ -21,7 +20,11 @@ pub(crate) fn name(units: &Units, channel: usize) -> String {
 }
 
 /// How well each cell of the grid of maps tells the classes apart; `marked` cells are outlined.
-pub(crate) fn cells(model: &Model, units: &Units, marked: &[([usize; 2], &str)]) -> Result<Figure> {
+pub(crate) fn cells(
+    model: &Model,
+    units: &Units,
+    marked: &[([usize; 2], String)],
+) -> Result<Figure> {
     let [a, b] = units.classes.map(|class| model.label(class));
     let rows = units.channels.div_ceil(units.grid_columns);
     let mut values = vec![f64::NAN; rows * units.grid_columns];
@@ -40,7 +43,7 @@ pub(crate) fn cells(model: &Model, units: &Units, marked: &[([usize; 2], &str)])
         scale.label(label),
     );
     for ([row, col], label) in marked {
-        map = map.outline((*row, *col), (1, 1), *label);
+        map = map.outline((*row, *col), (1, 1), label);
     }
     Ok(map.print(2).draw()?)
 }
@@ -87,10 +90,7 @@ pub(crate) fn drivers(model: &Model, images: &Images, units: &Units) -> Result<F
             let tile = Tile::new(pixels)
                 .line(format!("'{}' #{}", model.label(driver.label), driver.sample))
                 .line(format!("{:.2}", driver.value));
-            tiles.push(match units.classes.iter().position(|c| *c == driver.label) {
-                Some(side) => tile.frame(category_color(side)),
-                None => tile,
-            });
+            tiles.push(tile);
         }
     }
     let title = "The images that drive them most, and what the strongest unit sees";
