@@ -8,20 +8,32 @@ use cutaway_net::{Conv, Network, Node, NodeId, Op, Param, ParamId};
 use crate::Error;
 use crate::layers::axes;
 
-/// The same network with one channel of a node's output (one feature, where it is a vector) set to
+/// The same network with one channel of a node's output set to 0, see [`without_channels`].
+///
+/// # Errors
+/// As [`without_channels`].
+pub fn without_channel(network: &Network, node: NodeId, channel: usize) -> Result<Network, Error> {
+    without_channels(network, node, &[channel])
+}
+
+/// The same network with some channels of a node's output (features, where it is a vector) set to
 /// 0 for everything that comes after it.
 ///
-/// Behind the node stands a new one that multiplies each channel by 1 and the ablated one by 0 (a
+/// Behind the node stands a new one that multiplies each channel by 1 and the ablated ones by 0 (a
 /// depthwise 1×1 convolution), which works behind any operator. Setting the node's own weights to
 /// 0 would do the same for a convolution, but not for a sum, a concatenation or a normalisation.
 ///
 /// # Errors
 /// If the node has no such channel, or is the network's answer itself.
-pub fn without_channel(network: &Network, node: NodeId, channel: usize) -> Result<Network, Error> {
+pub fn without_channels(
+    network: &Network,
+    node: NodeId,
+    channels: &[usize],
+) -> Result<Network, Error> {
     let shape = network.shape(node).to_vec();
-    let count = if shape.len() == 3 { shape[0] } else { shape.iter().product() };
+    let [count, height, width] = axes(&shape);
     let name = network.node(node).name.clone();
-    if channel >= count {
+    if let Some(&channel) = channels.iter().find(|&&channel| channel >= count) {
         return Err(Error::Channel { node: name, what: "channels", channel, count });
     }
     if node == network.output() {
@@ -32,11 +44,11 @@ pub fn without_channel(network: &Network, node: NodeId, channel: usize) -> Resul
     }
     let mut parts = Parts::new(network, node);
     if shape.len() == 3 {
-        parts.mask(&name, count, channel);
+        parts.mask(&name, count, channels);
     } else {
-        let [c, h, w] = axes(&shape);
-        parts.push(&format!("{name} as channels"), Op::Reshape { shape: vec![c, h, w] }, vec![]);
-        parts.mask(&name, count, channel);
+        let image = Op::Reshape { shape: vec![count, height, width] };
+        parts.push(&format!("{name} as channels"), image, vec![]);
+        parts.mask(&name, count, channels);
         parts.push(&format!("{name} again"), Op::Reshape { shape }, vec![]);
     }
     parts.finish(network, node)
@@ -66,14 +78,15 @@ impl Parts {
         self.nodes.push(Node { name, op, inputs, params });
     }
 
-    fn mask(&mut self, name: &str, count: usize, channel: usize) {
-        let values: Arc<[f32]> = (0..count).map(|i| f32::from(u8::from(i != channel))).collect();
+    fn mask(&mut self, name: &str, count: usize, channels: &[usize]) {
+        let kept = |i: usize| f32::from(u8::from(!channels.contains(&i)));
+        let values: Arc<[f32]> = (0..count).map(kept).collect();
         let weight = self.free(&format!("{name} mask"));
         let id = ParamId(self.params.len());
         let shape = vec![count, 1, 1, 1];
         self.params.push(Param { name: weight, shape, values, trainable: false });
         let op = Op::Conv(Conv { groups: count, ..Conv::default() });
-        self.push(&format!("{name} without {channel}"), op, vec![id]);
+        self.push(&format!("{name} ablated"), op, vec![id]);
     }
 
     fn free(&mut self, name: &str) -> String {

@@ -26,7 +26,7 @@ mod separation;
 mod unit;
 mod units;
 
-pub use ablation::without_channel;
+pub use ablation::{without_channel, without_channels};
 pub use chain::{Chain, Link, chain};
 pub use error::Error;
 pub use filters::{DEAD, DUPLICATE, FilterStatistics, Filters, convolutions, filters};

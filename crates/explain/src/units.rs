@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::layers::{Region, axes, region};
 use crate::maps::{argmax, grid_columns};
 use crate::separation::{auc, cohens_d, mean};
-use crate::{Error, check_finite, without_channel};
+use crate::{Error, check_finite, without_channels};
 
 /// What to ask.
 #[derive(Clone, Debug)]
@@ -58,6 +58,9 @@ pub struct Units {
     pub baseline: Answers,
     /// The channels that speak most for the first class, then those for the second.
     pub details: Vec<Detail>,
+    /// The two classes without all of those channels that speak for the first, and without all of
+    /// those that speak for the second.
+    pub without_all: [Answers; 2],
 }
 
 /// How well a channel tells the classes apart.
@@ -161,7 +164,7 @@ pub fn units(
     let groups = settings.classes.map(of_class);
     let close = settings.top.min(axes(network.shape(layer))[0]) * 2;
     let runs = groups[0].len() + groups[1].len();
-    let total = images.len() + runs * (close + 1);
+    let total = images.len() + runs * (close + 3);
     let mut done = 0;
     let mut progress = |more: usize| {
         done += more;
@@ -170,22 +173,27 @@ pub fn units(
     let survey = Survey::new(engine, images, layer, &groups, &mut progress)?;
     let rows = survey.rank(images, &groups, network.classes());
     let baseline = answers(engine, images, settings.classes, &groups, &mut progress)?;
-    let options = Options { threads: engine.threads(), isa: Some(engine.isa()) };
-    let mut details = Vec::new();
+    let mut without = |channels: &[usize]| {
+        let options = Options { threads: engine.threads(), isa: Some(engine.isa()) };
+        let ablated = Engine::compile(&without_channels(network, layer, channels)?, &options)?;
+        answers(&ablated, images, settings.classes, &groups, &mut progress)
+    };
+    let (mut details, mut without_all) = (Vec::new(), [baseline; 2]);
     for (side, &class) in settings.classes.iter().enumerate() {
         let speaks = |row: &&ChannelRow| if side == 0 { row.auc > 0.5 } else { row.auc < 0.5 };
-        for row in rows.iter().filter(speaks).take(settings.top) {
-            let ablated = without_channel(network, layer, row.channel)?;
-            let ablated = Engine::compile(&ablated, &options)?;
+        let chosen: Vec<&ChannelRow> = rows.iter().filter(speaks).take(settings.top).collect();
+        for row in &chosen {
             details.push(Detail {
                 channel: row.channel,
                 speaks_for: class,
                 mean_maps: survey.mean_maps(row.channel, &groups),
                 place: survey.place(network, layer, row.channel, side, &groups),
                 drivers: survey.drivers(network, images, layer, row.channel, settings.drivers),
-                ablated: answers(&ablated, images, settings.classes, &groups, &mut progress)?,
+                ablated: without(&[row.channel])?,
             });
         }
+        let channels: Vec<usize> = chosen.iter().map(|row| row.channel).collect();
+        without_all[side] = without(&channels)?;
     }
     let [channels, height, width] = survey.shape;
     Ok(Units {
@@ -200,6 +208,7 @@ pub fn units(
         rows,
         baseline,
         details,
+        without_all,
     })
 }
 

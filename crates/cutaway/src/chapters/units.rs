@@ -2,7 +2,7 @@
 
 use cutaway::Model;
 use cutaway::data::Dataset;
-use cutaway::explain::{ChannelRow, Detail, Units};
+use cutaway::explain::{Answers, ChannelRow, Detail, Region, Units, region};
 use cutaway::report::{Chapter, number};
 
 use crate::error::Result;
@@ -152,13 +152,17 @@ fn ranked(units: &Units) -> Vec<Vec<String>> {
 
 /// Where the mean maps differ most, and whether that is the middle of the image.
 fn places(model: &Model, dataset: &Dataset, units: &Units) -> String {
+    let Ok(layer) = model.network().find(&units.layer) else { return String::new() };
     let (height, width) = (dataset.test.height, dataset.test.width);
-    let middle = units.details.iter().filter(|detail| {
-        let r = detail.place.receptive_field;
+    let sees_middle = |r: &Region| {
         (r.row..r.row + r.height).contains(&(height / 2))
             && (r.col..r.col + r.width).contains(&(width / 2))
-    });
-    let middle = middle.count();
+    };
+    let fields = units.details.iter().map(|detail| detail.place.receptive_field);
+    let middle = fields.filter(sees_middle).count();
+    let everywhere = (0..units.height * units.width)
+        .map(|at| region(model.network(), layer, at / units.width, at % units.width));
+    let chance = everywhere.filter(sees_middle).count();
     let each = units.details.iter().map(|detail| {
         format!(
             "{} (for '{}') at row {}, column {}, which sees {}",
@@ -172,31 +176,33 @@ fn places(model: &Model, dataset: &Dataset, units: &Units) -> String {
     let each: Vec<String> = each.collect();
     format!(
         "The mean maps differ most, in favour of the class that the channel speaks for: {}. The \
-         middle of the image lies in what is seen there for {middle} of the {}.",
+         middle of the image lies in what is seen there for {middle} of the {}; of all {} places \
+         of a map, {chance} see it.",
         each.join("; "),
-        units.details.len()
+        units.details.len(),
+        units.height * units.width
     )
 }
 
 fn ablated(model: &Model, units: &Units) -> Vec<Vec<String>> {
-    let mut rows = vec![vec![
-        "nothing".to_owned(),
-        String::new(),
-        number::percent(units.baseline.accuracy[0], 2),
-        number::fixed(units.baseline.mean_p[0], 4),
-        number::percent(units.baseline.accuracy[1], 2),
-        number::fixed(units.baseline.mean_p[1], 4),
-    ]];
-    rows.extend(units.details.iter().map(|detail| {
-        vec![
-            figures::name(units, detail.channel),
-            format!("'{}'", model.label(detail.speaks_for)),
-            number::percent(detail.ablated.accuracy[0], 2),
-            number::fixed(detail.ablated.mean_p[0], 4),
-            number::percent(detail.ablated.accuracy[1], 2),
-            number::fixed(detail.ablated.mean_p[1], 4),
-        ]
-    }));
+    let row = |without: String, speaks_for: String, answers: &Answers| {
+        let Answers { accuracy, mean_p } = answers;
+        let [right_a, right_b] = accuracy.map(|share| number::percent(share, 2));
+        let [p_a, p_b] = mean_p.map(|p| number::fixed(p, 4));
+        vec![without, speaks_for, right_a, p_a, right_b, p_b]
+    };
+    let mut rows = vec![row("nothing".to_owned(), String::new(), &units.baseline)];
+    for detail in &units.details {
+        let class = format!("'{}'", model.label(detail.speaks_for));
+        rows.push(row(figures::name(units, detail.channel), class, &detail.ablated));
+    }
+    for (class, answers) in units.classes.iter().zip(&units.without_all) {
+        let count = units.details.iter().filter(|d| d.speaks_for == *class).count();
+        if count > 1 {
+            let class = format!("'{}'", model.label(*class));
+            rows.push(row(format!("all {count} of these for {class}"), class, answers));
+        }
+    }
     rows
 }
 

@@ -138,5 +138,16 @@ fn describe(model: &Model, units: &Units) -> String {
             detail.ablated.mean_p[1]
         );
     }
+    for (class, answers) in units.classes.iter().zip(&units.without_all) {
+        text += &format!(
+            "without all of these that speak for '{}': '{a}' {} right, mean P {:.4}; '{b}' {} \
+             right, mean P {:.4}\n",
+            model.label(*class),
+            percent(answers.accuracy[0]),
+            answers.mean_p[0],
+            percent(answers.accuracy[1]),
+            answers.mean_p[1]
+        );
+    }
     text
 }

@@ -2,23 +2,25 @@
 
 use crate::common::{compile, images, varied};
 use cutaway_engine::reference::{Mode, Reference};
-use cutaway_explain::{Settings, auc, cohens_d, units, without_channel};
+use cutaway_explain::{Answers, Settings, auc, cohens_d, units, without_channel};
 use cutaway_net::{Network, NodeId};
 
-/// All nodes of the network in f64 with one channel of one node set to 0 before what comes after.
+/// All nodes of the network in f64 with some channels of one node set to 0 before what comes after.
 fn ablated_directly(
     network: &Network,
     batch: &[f64],
     n: usize,
     node: NodeId,
-    channel: usize,
+    channels: &[usize],
 ) -> Vec<Vec<f64>> {
     let reference = Reference::new(network, Mode::Inference);
     let mut values = reference.forward(batch, n);
     let shape = network.shape(node);
     let (len, area) = (shape.iter().product::<usize>(), shape[1..].iter().product::<usize>());
     for image in values[node.0].chunks_exact_mut(len) {
-        image[channel * area..][..area].fill(0.0);
+        for channel in channels {
+            image[channel * area..][..area].fill(0.0);
+        }
     }
     for later in node.0 + 1..network.nodes().len() {
         values[later] = reference.forward_node(NodeId(later), &values, n);
@@ -43,7 +45,7 @@ fn a_channel_is_ablated_behind_any_node_as_by_setting_it_to_zero() {
     let nodes: Vec<NodeId> = (0..network.nodes().len()).map(NodeId).collect();
     for &node in nodes.iter().filter(|&&node| node != network.output()) {
         let channel = network.shape(node)[0] - 1;
-        let wanted = ablated_directly(&network, &wide, 3, node, channel);
+        let wanted = ablated_directly(&network, &wide, 3, node, &[channel]);
         let ablated = without_channel(&network, node, channel).unwrap();
         let found = compile(&ablated).forward(images.view(), &[ablated.output()]).unwrap();
         let found = found.get(ablated.output()).unwrap();
@@ -134,15 +136,24 @@ fn what_becomes_of_the_classes_is_what_the_ablated_network_says() {
     let found = units(&engine, &data, layer, &Settings::new([0, 1]), &mut |_, _| ()).unwrap();
     let (_, wide) = batch(&network, 30);
     assert!(!found.details.is_empty());
-    for detail in &found.details {
-        let values = ablated_directly(&network, &wide, 30, layer, detail.channel);
+    let of = |class: usize| -> Vec<usize> {
+        let details = found.details.iter().filter(|d| d.speaks_for == class);
+        details.map(|d| d.channel).collect()
+    };
+    let mut cases: Vec<(Vec<usize>, Answers)> =
+        found.details.iter().map(|d| (vec![d.channel], d.ablated)).collect();
+    cases.push((vec![], found.baseline));
+    cases.push((of(0), found.without_all[0]));
+    cases.push((of(1), found.without_all[1]));
+    for (channels, answers) in cases {
+        let values = ablated_directly(&network, &wide, 30, layer, &channels);
         let probabilities: Vec<&[f64]> = values[network.output().0].chunks_exact(3).collect();
         for (side, class) in [0usize, 1].into_iter().enumerate() {
             let of_class = (0..30).filter(|i| i % 3 == class).map(|i| probabilities[i]);
             let p = of_class.clone().map(|p| p[class]).sum::<f64>() / 10.0;
             let right = of_class.filter(|p| p.iter().all(|&other| other <= p[class])).count();
-            assert!((detail.ablated.mean_p[side] - p).abs() < 1e-4);
-            assert_eq!(detail.ablated.accuracy[side], right as f64 / 10.0);
+            assert!((answers.mean_p[side] - p).abs() < 1e-4, "without {channels:?}");
+            assert_eq!(answers.accuracy[side], right as f64 / 10.0, "without {channels:?}");
         }
     }
 }
