@@ -251,11 +251,11 @@ pub(crate) struct Maps {
     /// ReLU
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Vec<String>,
-    /// A channel of the last layer whose way from the input is shown; may be given several times.
-    /// Default: the three in which the images differ most
+    /// A channel of the layer (of several, the last) whose way from the input is shown; may be given
+    /// several times. Default: the three in which the images differ most
     #[arg(long, value_name = "N")]
     pub(crate) channel: Vec<usize>,
-    /// A unit of the last layer whose value is taken apart; may be given several times
+    /// A unit of that layer whose value is taken apart; may be given several times
     #[arg(long, value_name = "CHANNEL,ROW,COL")]
     pub(crate) unit: Vec<String>,
     /// Folder for the pictures

@@ -100,7 +100,8 @@ fn find(
     let inputs: Vec<Array3<f32>> = inputs.collect::<Result<_>>()?;
     let batch = stack(&inputs);
     let maps = explain::maps(model.engine(), batch.view(), layers)?;
-    let (last, of_last) = (layers[layers.len() - 1], &maps[maps.len() - 1]);
+    let focus = focus(&maps);
+    let (last, of_last) = (layers[focus], &maps[focus]);
     let channels = match &verb.channel[..] {
         [] => of_last.telling(CHAINS),
         named => named.to_vec(),
@@ -125,6 +126,12 @@ fn find(
         chains,
         units: traced,
     })
+}
+
+/// The layer whose maps are traced: the last whose maps have more than one position.
+fn focus(maps: &[Maps]) -> usize {
+    let wide = maps.iter().rposition(|maps| maps.height * maps.width > 1);
+    wide.unwrap_or(maps.len() - 1)
 }
 
 /// Images `[C, H, W]` as a batch.
@@ -154,7 +161,7 @@ fn draw(model: &Model, found: &Found, verb: &args::Maps) -> Result<Vec<std::path
             save(&figure, format!("maps-{layer}-{}", tag(sample)))?;
         }
     }
-    let last = &found.maps[found.maps.len() - 1];
+    let last = &found.maps[focus(&found.maps)];
     let named = |(channel, chain): &(usize, Chain)| (map_name(last, *channel), chain.clone());
     let chains: Vec<(String, Chain)> = found.chains.iter().map(named).collect();
     let chains: Vec<(String, &Chain)> = chains.iter().map(|(n, c)| (n.clone(), c)).collect();
@@ -247,7 +254,7 @@ fn describe(model: &Model, found: &Found) -> String {
             maps.layer, maps.channels, maps.height, maps.width, maps.min, maps.max
         );
     }
-    let last = &found.maps[found.maps.len() - 1];
+    let last = &found.maps[focus(&found.maps)];
     for (channel, chain) in &found.chains {
         let means = last.images.iter().map(|image| format!("{:.3}", image.means[*channel]));
         let means: Vec<String> = means.collect();

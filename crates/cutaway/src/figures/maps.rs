@@ -1,6 +1,6 @@
 //! Pictures of feature maps, of the way to a map, and of the sum behind a unit.
 
-use cutaway::explain::{Chain, Maps, Region, Term, Unit};
+use cutaway::explain::{Chain, Link, Maps, Region, Term, Unit};
 use cutaway::net::Network;
 use cutaway::report::{
     Axis, Bar, BarChart, ColorMap, ColorScale, Figure, ImageGrid, Item, PixelGrid, Rgb, Scene,
@@ -32,41 +32,66 @@ pub(crate) fn scale(min: f32, max: f32) -> ColorScale {
     }
 }
 
-/// The ways from the input to some maps: a row a map and image, a column a layer.
+/// The ways from the input to some maps: a row a map and image, a column a layer. Ways through
+/// different branches of the network stand below one another.
 pub(crate) fn chains(
     network: &Network,
     chains: &[(String, &Chain)],
     names: &[String],
 ) -> Result<Figure> {
     let title = "Where the maps come from: in each layer the channel that contributes most";
-    let Some((_, first)) = chains.first() else {
-        return Ok(ImageGrid::new(title, Vec::new()).draw()?);
+    let layers = |chain: &Chain| -> Vec<String> {
+        chain.links.iter().map(|link| link.layer.clone()).collect()
     };
-    let largest = first.links.iter().map(|l| l.height.max(l.width)).max().unwrap_or(1);
+    let groups = chains.chunk_by(|a, b| layers(a.1) == layers(b.1));
+    let mut figure = None;
+    for group in groups {
+        let heading = if figure.is_none() { title } else { "" };
+        let next = one_way(network, heading, &layers(group[0].1), group, names)?;
+        figure = Some(figure.map_or(next.clone(), |above| below(above, next)));
+    }
+    match figure {
+        Some(figure) => Ok(figure),
+        None => Ok(ImageGrid::new(title, Vec::new()).draw()?),
+    }
+}
+
+/// Chains through the same layers.
+fn one_way(
+    network: &Network,
+    title: &str,
+    layers: &[String],
+    chains: &[(String, &Chain)],
+    names: &[String],
+) -> Result<Figure> {
+    let links = chains.iter().flat_map(|(_, chain)| &chain.links);
+    let largest = links.map(|link| link.height.max(link.width)).max().unwrap_or(1);
     let input = &network.node(network.input()).name;
     let (mut tiles, mut rows) = (Vec::new(), Vec::new());
     for (of, chain) in chains {
         for (image, name) in names.iter().enumerate() {
             rows.push(format!("{of}, {name}"));
             for link in &chain.links {
-                let scale = match link.layer == *input && link.min >= 0.0 {
-                    true => ColorScale::new(ColorMap::Grey, 0.0, f64::from(link.max).max(1e-9))?,
-                    false => scale(link.min, link.max),
-                };
-                let map = &link.maps[image];
-                let pixels = PixelGrid::from_values(link.width, link.height, map, &scale)?;
-                let factor = (largest / link.height.max(link.width)).max(1);
-                let ends = [scale.min(), scale.max()].map(|v| number::significant(v, 2));
-                let tile = Tile::new(magnify(&pixels, factor)?);
-                let tile = tile.line(format!("channel {}", link.channel));
-                tiles.push(tile.line(format!("{} to {}", ends[0], ends[1])));
+                tiles.push(link_tile(link, image, link.layer == *input, largest)?);
             }
         }
     }
-    let columns: Vec<String> = first.links.iter().map(|link| link.layer.clone()).collect();
-    let width = (140.0 + 84.0 * columns.len() as f64).clamp(560.0, 4000.0);
-    let grid = ImageGrid::new(title, tiles).columns(columns.len()).column_names(columns);
+    let width = (140.0 + 84.0 * layers.len() as f64).clamp(560.0, 4000.0);
+    let grid = ImageGrid::new(title, tiles).columns(layers.len()).column_names(layers.to_vec());
     Ok(grid.row_names(rows).tile_size(72.0).width(width).draw()?)
+}
+
+/// A map on the scale of its channel, which all images share.
+fn link_tile(link: &Link, image: usize, is_input: bool, largest: usize) -> Result<Tile> {
+    let scale = match is_input && link.min >= 0.0 {
+        true => ColorScale::new(ColorMap::Grey, 0.0, f64::from(link.max).max(1e-9))?,
+        false => scale(link.min, link.max),
+    };
+    let pixels = PixelGrid::from_values(link.width, link.height, &link.maps[image], &scale)?;
+    let factor = (largest / link.height.max(link.width)).max(1);
+    let ends = [scale.min(), scale.max()].map(|v| number::significant(v, 2));
+    let tile = Tile::new(magnify(&pixels, factor)?).line(format!("channel {}", link.channel));
+    Ok(tile.line(format!("{} to {}", ends[0], ends[1])))
 }
 
 /// One number of a layer: what it sees, its strongest inputs, and the parts of its sum.
@@ -108,12 +133,16 @@ impl Heading {
         let room = ((width - 20.0) / 7.6) as usize;
         let mut lines = vec![String::new()];
         for word in text.split(' ') {
+            // Of a word longer than the line, such as a path, its end says most.
+            let length = word.chars().count();
+            let cut = || format!("…{}", word.chars().skip(length - room + 1).collect::<String>());
+            let word = if length > room { cut() } else { word.to_owned() };
             let last = lines.last_mut().expect("never empty");
             if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > room {
-                lines.push(word.to_owned());
+                lines.push(word);
             } else {
                 last.push_str(if last.is_empty() { "" } else { " " });
-                last.push_str(word);
+                last.push_str(&word);
             }
         }
         let bottom = if text.is_empty() { 10.0 } else { 15.0 + 19.0 * lines.len() as f64 };
