@@ -12,8 +12,8 @@ const LOOKED_INTO: usize = 256;
 /// The filters of the first convolutions.
 pub(super) fn chapter(layers: &[Filters], ask: &str) -> Result<Chapter> {
     let mut chapter = Chapter::new("What its filters look for").text(&format!(
-        "A filter answers most to the pattern it shows: to brightness where its weights are \
-         positive, to darkness where they are negative. Below, “dead” is a filter whose norm is \
+        "A filter answers most to the pattern it shows: to large values where its weights are \
+         positive, to small ones where they are negative. Below, “dead” is a filter whose norm is \
          under {} of its layer's largest, and “duplicate” one with a cosine of at least {DUPLICATE} \
          to another.",
         number::percent(f64::from(DEAD), 0),
@@ -72,8 +72,8 @@ fn describe(filters: &Filters) -> String {
 fn part(filters: &Filters, filter: usize) -> Result<Chapter> {
     let s = &filters.statistics[filter];
     let mut text = format!(
-        "Norm {:.3}; its weights add up to {}, which is its answer to an even surface of \
-         brightness 1, before the bias.",
+        "Norm {:.3}; its weights add up to {}, which is its answer, before the bias, where all its \
+         inputs are 1.",
         s.norm,
         number::fixed(f64::from(s.sum), 3)
     );
