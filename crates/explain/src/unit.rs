@@ -207,9 +207,10 @@ impl<'a> Trace<'a> {
             Op::Relu | Op::Dropout { .. } | Op::BatchNorm { .. } => Ok(input(0)),
             Op::MaxPool(pool) => {
                 let places = self.window(node.inputs[0], pool, at);
-                let first = (input(0), f32::NEG_INFINITY);
-                let best = places.into_iter().map(|place| (place, self.value(place)));
-                Ok(best.fold(first, |best, next| if next.1 > best.1 { next } else { best }).0)
+                let larger = |a: At, b: At| if self.value(b) > self.value(a) { b } else { a };
+                let winner = places.into_iter().reduce(larger);
+                let nothing = || Error::NoSum { node: node.name.clone(), kind: node.op.kind() };
+                winner.ok_or_else(nothing)
             }
             Op::Flatten | Op::Reshape { .. } => {
                 let [_, height, width] = axes(self.network.shape(at.node));

@@ -166,17 +166,17 @@ pub fn units(
     let runs = groups[0].len() + groups[1].len();
     let total = images.len() + runs * (close + 3);
     let mut done = 0;
-    let mut progress = |more: usize| {
+    let mut step = |more: usize| {
         done += more;
         progress(done, total);
     };
-    let survey = Survey::new(engine, images, layer, &groups, &mut progress)?;
+    let survey = Survey::new(engine, images, layer, &groups, &mut step)?;
     let rows = survey.rank(images, &groups, network.classes());
-    let baseline = answers(engine, images, settings.classes, &groups, &mut progress)?;
+    let baseline = answers(engine, images, settings.classes, &groups, &mut step)?;
     let mut without = |channels: &[usize]| {
         let options = Options { threads: engine.threads(), isa: Some(engine.isa()) };
         let ablated = Engine::compile(&without_channels(network, layer, channels)?, &options)?;
-        answers(&ablated, images, settings.classes, &groups, &mut progress)
+        answers(&ablated, images, settings.classes, &groups, &mut step)
     };
     let (mut details, mut without_all) = (Vec::new(), [baseline; 2]);
     for (side, &class) in settings.classes.iter().enumerate() {
@@ -195,6 +195,8 @@ pub fn units(
         let channels: Vec<usize> = chosen.iter().map(|row| row.channel).collect();
         without_all[side] = without(&channels)?;
     }
+    // A class may have fewer telling channels than were foreseen.
+    progress(total, total);
     let [channels, height, width] = survey.shape;
     Ok(Units {
         layer: network.node(layer).name.clone(),
