@@ -186,3 +186,24 @@ fn a_network_with_a_nan_among_its_weights_is_refused_with_the_parameter_named() 
         assert!(message.contains("'conv3.weight'") && message.contains("NaN"), "{message}");
     }
 }
+
+#[test]
+fn a_study_has_a_chapter_for_each_and_every_tile_has_its_part_in_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = cutaway(folder.path(), &["study", "--model", "builtin"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let out = folder.path().join("out");
+    let page = std::fs::read_to_string(out.join("index.html")).unwrap();
+    for title in ["What its filters look for", "What it makes of an image", "What tells"] {
+        assert!(page.contains(&format!("<h2>{title}")), "{title}");
+    }
+    // 32, 32 and 64 filters, 64 maps of each of two images, and the list around each of the five.
+    assert_eq!(page.matches("<details").count(), 32 + 32 + 64 + 64 + 64 + 5);
+    assert!(page.contains("<summary>map (6, 0), channel 48 of relu3</summary>"));
+    let results = std::fs::read_to_string(out.join("results.json")).unwrap();
+    let results: Value = serde_json::from_str(&results).unwrap();
+    let inside = &results["inside"];
+    assert_eq!(inside["units"]["rows"].as_array().map(Vec::len), Some(64));
+    assert_eq!(inside["maps"]["layer"]["layer"], "relu3");
+    assert_eq!(inside["filters"].as_array().map(Vec::len), Some(3));
+}
