@@ -64,7 +64,7 @@ pub(crate) enum Verb {
     Evaluate(Evaluate),
     /// A table of a model's layers: shapes, parameters, multiply-adds, receptive fields
     Summary(Summary),
-    /// Pictures of convolutional filters
+    /// Pictures of convolutional filters, and what tells them apart
     Filters(Filters),
     /// Classify image files or test samples
     Predict(Predict),
@@ -76,6 +76,11 @@ pub(crate) enum Verb {
     Shift(Shift),
     /// Accuracy under the fifteen corruptions of MNIST-C, with pictures
     Corrupt(Corrupt),
+    /// Feature maps of images, where a map comes from, and the sum behind one number of it
+    Maps(Maps),
+    /// Which channels of a layer tell two classes apart, what drives them, and what becomes of the
+    /// classes without them
+    Units(Units),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -193,9 +198,15 @@ pub(crate) struct Summary {
 pub(crate) struct Filters {
     #[command(flatten)]
     pub(crate) model: ModelArg,
-    /// A convolution; may be given several times. Default: the first
+    /// A convolution; may be given several times. Default: the first three
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Vec<String>,
+    /// Show every filter's weights for this input channel, instead of norms over all of them
+    #[arg(long, value_name = "N")]
+    pub(crate) channel: Option<usize>,
+    /// Order of the filters: `index`, or `similarity`, which makes neighbours of similar ones
+    #[arg(long, default_value = "index", value_parser = ["index", "similarity"])]
+    pub(crate) order: String,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -359,6 +370,51 @@ pub(crate) struct Corrupt {
     /// Corrupt the first N test images only
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Maps {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// A layer, or `all`; may be given several times. Default: the third convolution after its
+    /// ReLU
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: Vec<String>,
+    /// A channel of the layer (of several, the last) whose way from the input is shown; may be given
+    /// several times. Default: the three in which the images differ most
+    #[arg(long, value_name = "N")]
+    pub(crate) channel: Vec<usize>,
+    /// A unit of that layer whose value is taken apart; may be given several times
+    #[arg(long, value_name = "CHANNEL,ROW,COL")]
+    pub(crate) unit: Vec<String>,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Units {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// The two classes
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "0,8")]
+    pub(crate) classes: Vec<usize>,
+    /// The layer. Default: the third convolution after its ReLU
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: Option<String>,
+    /// Use this many of the test images, instead of all
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Channels of each class to look at closely
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) top: usize,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -33,8 +33,17 @@ pub(crate) enum Error {
 impl Error {
     /// 2 for wrong usage, 1 for everything else.
     pub(crate) fn exit_code(&self) -> u8 {
+        use cutaway_explain::Error as Explain;
         match self {
             Error::Usage(_) | Error::Probe(cutaway_probe::Error::Setting(_)) => 2,
+            Error::Explain(
+                Explain::NoFilters { .. }
+                | Explain::NoMaps { .. }
+                | Explain::Channel { .. }
+                | Explain::Unit { .. }
+                | Explain::NoSum { .. }
+                | Explain::Setting(_),
+            ) => 2,
             _ => 1,
         }
     }

@@ -3,7 +3,13 @@
 use cutaway_net::{Network, Op};
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, similarity_order};
+
+/// A filter is dead where its norm is below this share of the layer's largest.
+pub const DEAD: f32 = 0.01;
+
+/// Two filters are duplicates where the cosine between them is at least this.
+pub const DUPLICATE: f32 = 0.99;
 
 /// The filters of one convolution, with what tells them apart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +30,8 @@ pub struct Filters {
     pub max_abs: f32,
     /// One entry a filter.
     pub statistics: Vec<FilterStatistics>,
+    /// The filters in an order in which neighbours are alike, see [`similarity_order`].
+    pub similarity_order: Vec<usize>,
 }
 
 /// What a filter amounts to.
@@ -35,8 +43,10 @@ pub struct FilterStatistics {
     pub sum: f32,
     /// Norm of the slice for each input channel.
     pub channel_norms: Vec<f32>,
-    /// Whether its norm is below a hundredth of the layer's largest.
+    /// Whether its norm is below [`DEAD`] times the layer's largest.
     pub dead: bool,
+    /// Whether another filter has a cosine of at least [`DUPLICATE`] to it, neither being dead.
+    pub duplicate: bool,
     /// The other filter whose direction is nearest, and the cosine between them (−1 to 1).
     pub nearest: Option<(usize, f32)>,
 }
@@ -50,6 +60,18 @@ impl Filters {
         assert!(filter < self.count && channel < self.channels);
         let area = self.height * self.width;
         &self.values[(filter * self.channels + channel) * area..][..area]
+    }
+
+    /// Refuses an input channel that the filters do not see.
+    ///
+    /// # Errors
+    /// [`Error::Channel`].
+    pub fn check_channel(&self, channel: usize) -> Result<(), Error> {
+        if channel < self.channels {
+            return Ok(());
+        }
+        let (node, count) = (self.layer.clone(), self.channels);
+        Err(Error::Channel { node, what: "input channels", channel, count })
     }
 
     /// Norm over the input channels at each place of a filter, `height × width`: what a layer
@@ -74,13 +96,14 @@ pub fn convolutions(network: &Network) -> Vec<String> {
 /// The filters of the convolution named `layer`.
 ///
 /// # Errors
-/// If there is no such node, or it is no convolution.
+/// If there is no such node, it is no convolution, or a weight is not finite.
 pub fn filters(network: &Network, layer: &str) -> Result<Filters, Error> {
     let node = network.node(network.find(layer)?);
     if !matches!(node.op, Op::Conv(_)) {
         let (node, kind) = (node.name.clone(), node.op.kind());
         return Err(Error::NoFilters { node, kind, known: convolutions(network).join(", ") });
     }
+    crate::check_finite(network)?;
     let weight = network.param(node.params[0]);
     let &[count, channels, height, width] = &weight.shape[..] else {
         unreachable!("a convolution's weight has four axes: checked when the network was made");
@@ -89,17 +112,32 @@ pub fn filters(network: &Network, layer: &str) -> Result<Filters, Error> {
     let all: Vec<&[f32]> = values.chunks_exact(channels * height * width).collect();
     let norms: Vec<f32> = all.iter().map(|filter| norm(filter)).collect();
     let largest = norms.iter().copied().fold(0.0, f32::max);
-    let statistics = (0..count).map(|i| FilterStatistics {
-        norm: norms[i],
-        sum: all[i].iter().sum(),
-        channel_norms: all[i].chunks_exact(height * width).map(norm).collect(),
-        dead: norms[i] < 0.01 * largest,
-        nearest: nearest(&all, &norms, i),
+    let dead = |i: usize| norms[i] < DEAD * largest;
+    let statistics = (0..count).map(|i| {
+        let nearest = nearest(&all, &norms, i);
+        FilterStatistics {
+            norm: norms[i],
+            sum: all[i].iter().sum(),
+            channel_norms: all[i].chunks_exact(height * width).map(norm).collect(),
+            dead: dead(i),
+            duplicate: nearest.is_some_and(|(j, c)| c >= DUPLICATE && !dead(i) && !dead(j)),
+            nearest,
+        }
     });
     let statistics = statistics.collect();
+    let similarity_order = similarity_order(&all);
     let max_abs = values.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
-    let layer = layer.to_owned();
-    Ok(Filters { layer, count, channels, height, width, values, max_abs, statistics })
+    Ok(Filters {
+        layer: layer.to_owned(),
+        count,
+        channels,
+        height,
+        width,
+        values,
+        max_abs,
+        statistics,
+        similarity_order,
+    })
 }
 
 fn norm(x: &[f32]) -> f32 {
@@ -140,6 +178,9 @@ mod tests {
         assert!((cosine - 1.0).abs() < 1e-6);
         let dead: Vec<bool> = filters.statistics.iter().map(|s| s.dead).collect();
         assert_eq!(dead, [false, false, true]);
+        let duplicates: Vec<bool> = filters.statistics.iter().map(|s| s.duplicate).collect();
+        assert_eq!(duplicates, [true, true, false]);
+        assert_eq!(filters.similarity_order, [1, 0, 2]);
         assert_eq!(filters.norm_map(1), [10.0]);
     }
 

@@ -1,6 +1,12 @@
 //! What a network **looks at**. Every experiment returns a plain struct with the raw numbers, from
 //! which tables, figures and the report are drawn.
 //!
+//! - [`filters`]: the weights of convolutions, with what tells them apart.
+//! - [`maps`]: what each channel of a layer makes of an image; [`chain`]: where a map comes from;
+//!   [`Trace`]: the sum that gives one number of it.
+//! - [`units`]: which channels tell two classes apart, and what becomes of the classes
+//!   [without one](without_channel).
+//!
 //! ```
 //! let network = cutaway_net::presets::reference_cnn(1);
 //! let filters = cutaway_explain::filters(&network, "conv1")?;
@@ -9,25 +15,24 @@
 //! # Ok::<(), cutaway_explain::Error>(())
 //! ```
 
+mod ablation;
+mod chain;
+mod error;
 mod filters;
+mod layers;
+mod maps;
+mod order;
+mod separation;
+mod unit;
+mod units;
 
-pub use filters::{FilterStatistics, Filters, convolutions, filters};
-
-/// Why a question about a network has no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The network does not know the name.
-    #[error(transparent)]
-    Net(#[from] cutaway_net::Error),
-    /// The node has no filters.
-    #[error("node '{node}' is a {kind}, which has no filters; the convolutions are {known}")]
-    NoFilters {
-        /// The node that was asked for.
-        node: String,
-        /// Its operator.
-        kind: &'static str,
-        /// Names of the nodes that have some.
-        known: String,
-    },
-}
+pub use ablation::{without_channel, without_channels};
+pub use chain::{Chain, Link, chain};
+pub use error::Error;
+pub use filters::{DEAD, DUPLICATE, FilterStatistics, Filters, convolutions, filters};
+pub use layers::{Region, activation_of, check_finite, default_layer, region};
+pub use maps::{ImageMaps, Maps, maps};
+pub use order::similarity_order;
+pub use separation::{auc, cohens_d};
+pub use unit::{Step, Term, Trace, Unit, WeightedSum};
+pub use units::{Answers, ChannelRow, Detail, Driver, Place, Settings, Units, units};

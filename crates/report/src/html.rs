@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::font::FAMILY;
 use crate::svg::{FALLBACK, font_faces};
 use crate::theme::{Paint, Theme};
-use crate::{Error, Figure, escape, hover_map, write_atomic};
+use crate::{Error, Figure, escape, hover_map, pick, write_atomic};
 
 /// A page made of chapters.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +21,8 @@ pub struct Report {
 /// A part of the page with a place in the table of contents.
 #[derive(Clone, Debug, Default)]
 pub struct Chapter {
-    title: String,
-    body: String,
+    pub(crate) title: String,
+    pub(crate) body: String,
 }
 
 impl Report {
@@ -57,11 +57,12 @@ impl Report {
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
              name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <title>{title}</title>\n<style>\n{}\n{STYLE}figure \
-             svg{{font-family:'{FAMILY}',{FALLBACK}}}\n{map_style}{}</style>\n</head>\n<body>\n\
+             svg{{font-family:'{FAMILY}',{FALLBACK}}}\n{map_style}{}{}</style>\n</head>\n<body>\n\
              <header>\n\
              <button type=\"button\" id=\"mode\" hidden>light / dark</button>\n<h1>{title}</h1>\n\
              <p class=\"lead\">{}</p>\n",
             font_faces(),
+            pick::STYLE,
             role_styles(),
             escape(&self.lead)
         );
@@ -82,7 +83,8 @@ impl Report {
             let (title, body) = (escape(&chapter.title), &chapter.body);
             let _ = writeln!(page, "<section id=\"c{i}\">\n<h2>{title}</h2>\n{body}</section>");
         }
-        let _ = write!(page, "</main>\n<script>{SCRIPT}{map_script}</script>\n</body>\n</html>\n");
+        let scripts = [SCRIPT, map_script, pick::SCRIPT].concat();
+        let _ = write!(page, "</main>\n<script>{scripts}</script>\n</body>\n</html>\n");
         page
     }
 

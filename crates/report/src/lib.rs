@@ -29,6 +29,7 @@ mod hover_map;
 mod html;
 mod legend;
 pub mod number;
+mod pick;
 mod pixels;
 mod plot;
 mod raster;

@@ -1,15 +1,20 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
+pub(crate) mod corrupt;
+mod filters;
+mod inside;
+mod maps;
 pub(crate) mod occlude;
 pub(crate) mod published;
-pub(crate) mod transplant;
-pub(crate) mod windows;
-pub(crate) mod corrupt;
 pub(crate) mod shift;
+pub(crate) mod transplant;
+mod units;
+pub(crate) mod windows;
+
+pub(crate) use inside::Inside;
 
 use cutaway::Model;
 use cutaway::data::Dataset;
-use cutaway::explain::Filters;
 use cutaway::net::Summary;
 use cutaway::report::{Chapter, number};
 use cutaway::train::{Evaluation, TrainReport};
@@ -144,30 +149,4 @@ pub(crate) fn mistakes(
          data set.",
         command,
     ))
-}
-
-/// What its first layer looks for.
-pub(crate) fn filters(filters: &Filters, ask: &str) -> Result<Chapter> {
-    let dead = filters.statistics.iter().filter(|s| s.dead).count();
-    let caption = match filters.channels {
-        1 => {
-            "All filters on one scale, symmetric around 0, counted row by row. A filter answers \
-             most to the pattern it shows: bright pixels where it is red, dark ones where it is blue."
-        }
-        _ => {
-            "All filters on one scale from 0, counted row by row: at each place the norm of the \
-             weights over the input channels, that is how much the filter minds that place."
-        }
-    };
-    Ok(Chapter::new("What its first layer looks for")
-        .text(&format!(
-            "{} filters of {}×{} pixels; {dead} of them dead (a norm below a hundredth of the \
-             largest).",
-            filters.count, filters.height, filters.width
-        ))
-        .figure(
-            &figures::of_filters(filters)?,
-            caption,
-            &format!("cutaway filters {ask} --layer {}", quoted(&filters.layer)),
-        ))
 }

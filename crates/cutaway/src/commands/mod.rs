@@ -4,6 +4,7 @@ pub(crate) mod corrupt;
 mod data;
 mod evaluate;
 mod filters;
+pub(crate) mod maps;
 mod occlude;
 mod predict;
 pub(crate) mod shift;
@@ -12,13 +13,17 @@ mod study_windows;
 mod summary;
 mod train;
 mod transplant;
+mod units;
 mod windows;
 
 pub(crate) use train::{epochs, wrong};
 
+use std::path::PathBuf;
+
 use clap::CommandFactory;
 use cutaway::Model;
 use cutaway::data::{Dataset, Images, OpenOptions};
+use cutaway::report::Figure;
 
 use crate::args::{Args, Common, Verb};
 use crate::console;
@@ -38,6 +43,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Transplant(verb) => transplant::run(&verb, common),
         Verb::Shift(verb) => shift::run(&verb, common),
         Verb::Corrupt(verb) => corrupt::run(&verb, common),
+        Verb::Maps(verb) => maps::run(&verb, common),
+        Verb::Units(verb) => units::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),
@@ -146,6 +153,18 @@ pub(crate) fn quoted(word: &str) -> String {
 
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     Ok(cutaway::report::write_atomic(path, bytes)?)
+}
+
+/// Writes a figure as `NAME.png` and `NAME.svg` into a folder and gives the path of the first.
+fn save(figure: &Figure, folder: &std::path::Path, name: &str) -> Result<PathBuf> {
+    crate::figures::save(folder, name, figure)?;
+    Ok(folder.join(format!("{name}.png")))
+}
+
+/// A layer's name as part of a file's name: ONNX names may hold anything.
+fn file_name(layer: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    layer.chars().map(safe).take(80).collect()
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
-use std::path::Path;
-pub(crate) mod occlude;
-pub(crate) mod transplant;
-pub(crate) mod windows;
 pub(crate) mod corrupt;
+pub(crate) mod filters;
+pub(crate) mod maps;
+pub(crate) mod occlude;
 pub(crate) mod shift;
+pub(crate) mod transplant;
+pub(crate) mod units;
+pub(crate) mod windows;
+
+use std::path::Path;
 
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
-use cutaway::explain::Filters;
 use cutaway::net::Summary;
 use cutaway::report::{
     Axis, ConfusionMatrix, DiagramNode, Figure, ImageGrid, LineChart, NetworkDiagram, PixelGrid,
-    ReliabilityBin, ReliabilityDiagram, Series, Tile, TileGrid, number,
+    ReliabilityBin, ReliabilityDiagram, Series, Tile, number,
 };
 use cutaway::train::{EpochResult, Evaluation, Mistake};
 
@@ -82,7 +85,8 @@ pub(crate) fn mistakes(model: &Model, images: &Images, worst: &[Mistake]) -> Res
     Ok(ImageGrid::new("The worst mistakes: true → predicted", tiles).columns(8).draw()?)
 }
 
-fn pixels(images: &Images, index: usize) -> Result<PixelGrid> {
+/// One image of a data set, as it is.
+pub(crate) fn pixels(images: &Images, index: usize) -> Result<PixelGrid> {
     let (w, h, c) = (images.width, images.height, images.channels);
     Ok(PixelGrid::from_bytes(w, h, c, images.image(index))?)
 }
@@ -114,22 +118,6 @@ fn curve(
         chart = chart.series(Series::new("held-out images", held_out).markers());
     }
     Ok(chart.draw()?)
-}
-
-/// The filters of a layer on one scale symmetric around 0; where they see several input channels,
-/// the norm over the channels at each place.
-pub(crate) fn of_filters(filters: &Filters) -> Result<Figure> {
-    let shape = (filters.height, filters.width);
-    let Filters { layer, count, channels, .. } = filters;
-    if *channels == 1 {
-        let tiles = (0..*count).map(|f| filters.slice(f, 0).to_vec()).collect();
-        let title = format!("The {count} filters of {layer}");
-        return Ok(TileGrid::signed(title, shape, tiles).coordinates().draw()?);
-    }
-    let tiles = (0..*count).map(|f| filters.norm_map(f)).collect();
-    let title = format!("The {count} filters of {layer}: norm over {channels} input channels");
-    let grid = TileGrid::magnitudes(title, shape, tiles).scale_label("norm of the weights");
-    Ok(grid.coordinates().draw()?)
 }
 
 /// The layers as boxes.
