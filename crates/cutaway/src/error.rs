@@ -25,6 +25,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Probe(#[from] cutaway_probe::Error),
     #[error(transparent)]
+    Recurrent(#[from] cutaway_recurrent::Error),
+    #[error(transparent)]
     Report(#[from] cutaway_report::Error),
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
@@ -34,7 +36,7 @@ impl Error {
     /// 2 for wrong usage, 1 for everything else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) => 2,
+            Error::Usage(_) | Error::Recurrent(cutaway_recurrent::Error::Setting(_)) => 2,
             _ => 1,
         }
     }

@@ -1,5 +1,7 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
+pub(crate) mod rnn;
+
 use cutaway::Model;
 use cutaway::data::Dataset;
 use cutaway::explain::Filters;

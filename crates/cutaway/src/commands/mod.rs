@@ -4,6 +4,7 @@ mod data;
 mod evaluate;
 mod filters;
 mod predict;
+pub(crate) mod rnn;
 mod study;
 mod summary;
 mod train;
@@ -28,6 +29,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Summary(verb) => summary::run(&verb, common),
         Verb::Filters(verb) => filters::run(&verb, common),
         Verb::Predict(verb) => predict::run(&verb, common),
+        Verb::Rnn(verb) => rnn::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

@@ -112,5 +112,6 @@ fn report(verb: &Study, findings: &Findings) -> Result<Report> {
         let filters = explain::filters(model.network(), layer)?;
         report = report.chapter(chapters::filters(&filters, &ask)?);
     }
+    report = report.chapter(chapters::rnn::study()?);
     Ok(report)
 }

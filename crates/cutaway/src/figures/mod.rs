@@ -1,5 +1,7 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
+pub(crate) mod rnn;
+
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::explain::Filters;

@@ -87,6 +87,13 @@ pub struct Gradient {
 }
 
 impl Gradient {
+    /// The Euclidean norm of `dL/dh(t)` at the steps 1, 2, …: how much the loss feels each state.
+    #[must_use]
+    pub fn state_norms(&self) -> Vec<f64> {
+        let norm = |state: &Vec<f64>| state.iter().map(|v| v * v).sum::<f64>().sqrt();
+        self.states.iter().map(norm).collect()
+    }
+
     pub(super) fn zeros(problem: &Problem, loss: Target, method: Method) -> Gradient {
         let states = vec![vec![0.0; problem.hidden()]; problem.length()];
         Gradient { loss, method, parameters: problem.parameters.zeros(), states }
