@@ -53,8 +53,8 @@ fn of(findings: &Findings) -> Result<Chapter> {
     if let Some(figure) = figures::rnn::through_time(findings)? {
         chapter = chapter.figure(
             &figure,
-            "The norm of the derivative of each loss by each state, all that follows from the state \
-             taken into account. A loss does not depend on later states.",
+            "The norm of the derivative of each loss by each state up to it, all that follows from the \
+             state taken into account, logarithmic scale.",
             "cutaway rnn --out cutaway-out",
         );
     }
@@ -144,7 +144,7 @@ fn published(findings: &Findings) -> Vec<Vec<String>> {
             p.published.replace('-', "−"),
             text::exact(p),
             if p.every_digit { "every digit right" } else { "not right" }.to_owned(),
-            p.note.clone().unwrap_or_default(),
+            p.note.as_ref().map_or(String::new(), |note| note.replace('-', "−")),
         ]
     };
     findings.published.iter().map(row).collect()

@@ -1,13 +1,15 @@
 //! Figures of the laboratory.
 
 use cutaway::recurrent::lab::{Gradient, Method, Target};
-use cutaway::report::{Axis, ColorMap, ColorScale, Figure, GridAxis, HeatMap, LineChart, Series};
+use cutaway::report::{Axis, Figure, LineChart, Series};
 
 use crate::commands::rnn::Findings;
 use crate::error::Result;
 
-/// More steps than this are not drawn as a map.
-const LONGEST: usize = 256;
+/// The most losses with a curve of their own.
+const CURVES: usize = 6;
+/// The most steps at which each point is marked.
+const MARKED: usize = 40;
 
 /// All that the problem gives, with their file names.
 pub(crate) fn all(findings: &Findings) -> Result<Vec<(&'static str, Figure)>> {
@@ -35,38 +37,35 @@ pub(crate) fn differences(findings: &Findings) -> Result<Figure> {
     Ok(chart.series(Series::new("error", points).markers()).draw()?)
 }
 
-/// The norm of dL(t)/dh(s): which loss feels which state; none where only one loss was asked for, or
-/// very many.
+/// The norm of dL(t)/dh(s) against s, for some losses t: how much a loss feels each state before it.
+/// None where there is but one step.
 pub(crate) fn through_time(findings: &Findings) -> Result<Option<Figure>> {
     let length = findings.problem.length();
-    let single = |g: &&Gradient| g.method == Method::Bptt && g.loss != Target::Sum;
-    let losses: Vec<&Gradient> = findings.lab.gradients.iter().filter(single).collect();
-    if losses.len() != length || !(2..=LONGEST).contains(&length) {
+    if length < 2 {
         return Ok(None);
     }
-    // A state after the loss cannot change it: no value, rather than a 0 that was measured.
-    let row = |(t, g): (usize, &&Gradient)| {
-        let norms = g.state_norms().into_iter().enumerate();
-        norms.map(|(s, norm)| if s <= t { norm } else { f64::NAN }).collect::<Vec<_>>()
-    };
-    let values: Vec<f64> = losses.iter().enumerate().flat_map(row).collect();
-    let logs = values.iter().filter(|v| **v > 0.0).map(|v| v.log10());
-    let ends = logs.fold(None, |ends, v| match ends {
-        None => Some((v, v)),
-        Some((low, high)) => Some((v.min(low), v.max(high))),
-    });
-    let Some((low, high)) = ends else { return Ok(None) };
-    let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
-    let scale = ColorScale::new(ColorMap::Sequential, 10f64.powf(low), 10f64.powf(high))?;
-    let map = HeatMap::new(
+    let mut chart = LineChart::new(
         "How much each loss feels each state",
-        GridAxis::numbers("loss of step", 1.0, 1.0),
-        GridAxis::numbers("state of step", 1.0, 1.0),
-        (length, length),
-        values,
-        scale.log()?.label("norm of dL/dh"),
+        Axis::new("step of the state"),
+        Axis::new("norm of dL/dh").log(),
     );
-    Ok(Some(map.draw()?))
+    let wanted = |g: &&Gradient| g.method == Method::Bptt && shown(g.loss, length);
+    for gradient in findings.lab.gradients.iter().filter(wanted) {
+        // A state after the loss cannot change it: the curve ends at the loss.
+        let end = if let Target::At(t) = gradient.loss { t } else { length };
+        let norms = gradient.state_norms().into_iter().take(end);
+        let series = Series::numbered(gradient.loss.to_string(), norms);
+        chart = chart.series(if length <= MARKED { series.markers() } else { series });
+    }
+    Ok(Some(chart.draw()?))
+}
+
+/// The losses of some steps, evenly spread, the last among them.
+fn shown(loss: Target, length: usize) -> bool {
+    match loss {
+        Target::Sum => false,
+        Target::At(t) => (length - t).is_multiple_of(length.div_ceil(CURVES)),
+    }
 }
 
 /// The loss after each gradient step.

@@ -9,7 +9,7 @@ use cutaway::report::number::{fixed, significant};
 use super::{Findings, chosen};
 
 /// Rows of a table that are printed: the first and the last.
-const ROWS: usize = 24;
+const ROWS: usize = 32;
 /// Values of a vector that are printed.
 const VALUES: usize = 6;
 /// Derivations that are printed, where the loss is the sum.
@@ -90,7 +90,8 @@ fn gradients(problem: &Problem, lab: &Laboratory) -> String {
             rows.push(by(&|g| g.states[t][unit], format!("h({})[{}]", t + 1, unit + 1)));
         }
     }
-    let step = format!("{}, step {}", Method::Differences.title(), lab.difference_step);
+    let step =
+        format!("{}, step {}", Method::Differences.title(), significant(lab.difference_step, 4));
     table(&["by", Method::Bptt.title(), Method::Rtrl.title(), &step], rows)
 }
 
@@ -169,7 +170,7 @@ fn published_table(published: &[Published]) -> String {
     let mut text = table(&["", "published", "exact", ""], published.iter().map(row).collect());
     for p in published {
         if let Some(note) = &p.note {
-            text += &format!("  {}: {note}\n", p.quantity);
+            text += &format!("  {}: {}\n", p.quantity, note.replace('-', "−"));
         }
     }
     text
