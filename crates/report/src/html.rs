@@ -113,7 +113,8 @@ impl Chapter {
     }
 
     /// Adds formulas in MathML, each with words that say what it is. A formula is put in as it is: it
-    /// must have been written by a program that escapes what comes from outside.
+    /// must have been written by a program that escapes what comes from outside. Tables in it get
+    /// brackets that need no mathematical font; operators of class `bracket` are hidden for them.
     #[must_use]
     pub fn math(mut self, lines: &[(String, String)]) -> Chapter {
         self.body.push_str("<dl class=\"math\">\n");
@@ -191,8 +192,10 @@ color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-
 user-select:all}
 .wide{overflow-x:auto}
 .math dt{color:var(--soft);font-size:.9rem;margin-top:.75rem}
-.math dd{margin:0;overflow-x:auto}
+.math dd{margin:0;padding:.2rem 0;overflow:auto hidden}
 .math math{display:math;text-align:left;width:max-content}
+.math .bracket{display:none}
+.math mtable{border:solid;border-width:0 1.5px;border-radius:.5em;padding:0 .25em}
 table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}

@@ -11,6 +11,8 @@ use crate::figures;
 
 /// Digits of the numbers in the tables.
 const DIGITS: usize = 9;
+/// Digits of the numbers in the table of steps, which is wide.
+const FEWER: usize = 7;
 
 /// Works the study's problem out and tells of it. Takes milliseconds.
 pub(crate) fn study() -> Result<Chapter> {
@@ -59,7 +61,7 @@ fn of(findings: &Findings) -> Result<Chapter> {
         );
     }
     let names: Vec<&str> = descent.update.iter().map(|p| p.name()).collect();
-    Ok(chapter
+    chapter = chapter
         .text(&format!(
             "One step of gradient descent of {} with rate {}, changing {}: {} goes from {} to {}.",
             descent.loss,
@@ -70,13 +72,19 @@ fn of(findings: &Findings) -> Result<Chapter> {
             descent.losses[1]
         ))
         .table(&["t", "ŷ before", "ŷ after", "L before", "L after"], &before_and_after(findings))
-        .text(&wrong(findings))
-        .table(&["", "published", "exact", "", "why"], &published(findings)))
+        .text(&right(findings))
+        .table(&["", "published", "exact", ""], &published(findings));
+    for p in &findings.published {
+        if let Some(note) = &p.note {
+            chapter = chapter.text(&format!("{}: {}.", p.quantity, note.replace('-', "−")));
+        }
+    }
+    Ok(chapter)
 }
 
 fn steps(findings: &Findings) -> Vec<Vec<String>> {
     let row = |s: &Step| {
-        let vectors = [&s.a, &s.h, &s.o, &s.y].map(|v| text::vector(v));
+        let vectors = [&s.a, &s.h, &s.o, &s.y].map(|v| text::vector(v, FEWER));
         [vec![s.t.to_string()], vectors.to_vec(), vec![s.loss.to_string()]].concat()
     };
     findings.lab.steps.iter().map(row).collect()
@@ -118,8 +126,8 @@ fn before_and_after(findings: &Findings) -> Vec<Vec<String>> {
     let row = |(before, after): (&Step, &Step)| {
         vec![
             before.t.to_string(),
-            text::vector(&before.y),
-            text::vector(&after.y),
+            text::vector(&before.y, DIGITS),
+            text::vector(&after.y, DIGITS),
             before.loss.to_string(),
             after.loss.to_string(),
         ]
@@ -127,12 +135,12 @@ fn before_and_after(findings: &Findings) -> Vec<Vec<String>> {
     pairs.map(row).collect()
 }
 
-fn wrong(findings: &Findings) -> String {
+fn right(findings: &Findings) -> String {
     let all = &findings.published;
     let right = all.iter().filter(|p| p.every_digit).count();
     format!(
         "Of the {} numbers that the reference study published for this problem, {right} are right in \
-         every printed digit; the others stand with the reason.",
+         every printed digit. Under the table stands what is wrong with the others.",
         all.len()
     )
 }
@@ -143,8 +151,7 @@ fn published(findings: &Findings) -> Vec<Vec<String>> {
             p.quantity.clone(),
             p.published.replace('-', "−"),
             text::exact(p),
-            if p.every_digit { "every digit right" } else { "not right" }.to_owned(),
-            p.note.as_ref().map_or(String::new(), |note| note.replace('-', "−")),
+            if p.every_digit { "every digit right" } else { "see below" }.to_owned(),
         ]
     };
     findings.published.iter().map(row).collect()

@@ -64,7 +64,7 @@ fn head(problem: &Problem) -> String {
 
 fn steps(steps: &[Step]) -> String {
     let row = |s: &Step| {
-        let vectors = [&s.a, &s.h, &s.o, &s.y].map(|v| vector(v));
+        let vectors = [&s.a, &s.h, &s.o, &s.y].map(|v| vector(v, DIGITS));
         [vec![s.t.to_string()], vectors.to_vec(), vec![s.loss.to_string()]].concat()
     };
     table(&["t", "a", "h", "o", "ŷ", "L"], steps.iter().map(row).collect())
@@ -130,8 +130,8 @@ fn descent(problem: &Problem, lab: &Laboratory) -> String {
     let row = |(before, after): (&Step, &Step)| {
         vec![
             before.t.to_string(),
-            vector(&before.y),
-            vector(&after.y),
+            vector(&before.y, DIGITS),
+            vector(&after.y, DIGITS),
             before.loss.to_string(),
             after.loss.to_string(),
         ]
@@ -185,11 +185,12 @@ pub(crate) fn exact(p: &Published) -> String {
     }
 }
 
-pub(crate) fn vector(values: &[f64]) -> String {
-    let shown = values.iter().take(VALUES).map(|&v| significant(v, DIGITS));
-    let mut text = shown.collect::<Vec<_>>().join("  ");
+/// The first values of a vector.
+pub(crate) fn vector(values: &[f64], digits: usize) -> String {
+    let shown = values.iter().take(VALUES).map(|&v| significant(v, digits));
+    let mut text = shown.collect::<Vec<_>>().join(", ");
     if values.len() > VALUES {
-        text += "  …";
+        text += ", …";
     }
     text
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Cell, Math, parts};
 
-/// One displayed formula: `<math display="block">…</math>`.
+/// One displayed formula: `<math display="block">…</math>`. The brackets of a matrix have the class
+/// `bracket`, for pages that draw them without a mathematical font.
 #[must_use]
 pub fn to_mathml(math: &Math) -> String {
     let mut out = String::from("<math display=\"block\"><mrow>");
@@ -43,7 +44,7 @@ fn write(math: &Math, out: &mut String) {
 }
 
 fn matrix(rows: &[Vec<Cell>], out: &mut String) {
-    out.push_str("<mrow><mo>[</mo><mtable>");
+    out.push_str("<mrow><mo class=\"bracket\">[</mo><mtable>");
     for row in rows {
         out.push_str("<mtr>");
         for cell in row {
@@ -56,7 +57,7 @@ fn matrix(rows: &[Vec<Cell>], out: &mut String) {
         }
         out.push_str("</mtr>");
     }
-    out.push_str("</mtable><mo>]</mo></mrow>");
+    out.push_str("</mtable><mo class=\"bracket\">]</mo></mrow>");
 }
 
 fn pair(tag: &str, first: &Math, second: &Math, out: &mut String) {
