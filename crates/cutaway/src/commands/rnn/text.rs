@@ -176,11 +176,11 @@ fn published_table(published: &[Published]) -> String {
     text
 }
 
-/// The exact value with the digits that were printed, seven decimals at least.
+/// The exact value with the digits that were printed, eight decimals at least.
 pub(crate) fn exact(p: &Published) -> String {
     let decimals = p.published.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     match decimals {
-        0..13 => fixed(p.exact, decimals.max(7)),
+        0..13 => fixed(p.exact, decimals.max(8)),
         _ => p.exact.to_string(),
     }
 }
