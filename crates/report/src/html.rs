@@ -81,7 +81,7 @@ impl Report {
     /// Writes the page, atomically.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be written.
+    /// [`Error::Write`] where the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         write_atomic(path, self.to_html().as_bytes())
     }
