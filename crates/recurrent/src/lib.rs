@@ -1,6 +1,6 @@
 //! How a network **remembers**. [`lab`] is the laboratory: a small recurrent network in `f64`, every
 //! number of its forward pass, every gradient through time by three independent ways, and the
-//! derivation as a person would write it.
+//! derivation as a person would write it. [`cells`] holds RNN, LSTM and GRU, to be trained.
 //!
 //! ```
 //! use cutaway_recurrent::lab::{Options, Problem, Target, run};
@@ -12,6 +12,7 @@
 //! # Ok::<(), cutaway_recurrent::Error>(())
 //! ```
 
+pub mod cells;
 mod error;
 pub mod lab;
 mod matrix;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// The most multiplications: some ten seconds.
 pub(super) const MOST_WORK: f64 = 2e10;
 /// The most derivatives that are kept.
-const MOST_VALUES: f64 = 3e6;
+const MOST_VALUES: f64 = 5e6;
 /// The most gradient steps.
 const MOST_STEPS: usize = 1_000_000;
 
@@ -74,7 +74,7 @@ pub fn run(problem: &Problem, options: &Options) -> Result<Laboratory> {
         return Err(Error::Setting(format!("there is no loss of step {t}: {known}")));
     }
     let losses = options.loss.map_or_else(|| Target::all(length), |loss| vec![loss]);
-    check_size(problem, losses.len(), options.steps)?;
+    check_size(problem, target, losses.len(), options.steps)?;
     let parameters = &problem.parameters;
     let steps = forward(problem, parameters)?;
     let forwards = sensitivities(problem, parameters, &steps, &losses)?;
@@ -115,7 +115,12 @@ pub(super) fn difference_work(problem: &Problem) -> f64 {
 }
 
 /// Refuses what would take minutes or gigabytes, before it takes them.
-fn check_size(problem: &Problem, losses: usize, gradient_steps: usize) -> Result<()> {
+fn check_size(
+    problem: &Problem,
+    target: Target,
+    losses: usize,
+    gradient_steps: usize,
+) -> Result<()> {
     let too_large = |what: &str, found: String, limit: String, advice| {
         Err(Error::TooLarge { what: what.to_owned(), found, limit, advice })
     };
@@ -128,17 +133,22 @@ fn check_size(problem: &Problem, losses: usize, gradient_steps: usize) -> Result
     let parameters = problem.parameters.count() as f64;
     let numbers = parameters + t * h;
     let pass = pass(problem);
+    // Terms of the derivations: one a step before the loss.
+    let terms = match target {
+        Target::At(_) => t,
+        Target::Sum => t * t / 2.0,
+    };
     let work = difference_work(problem)
         + t * h * h * numbers // forward sensitivities
         + losses * 3.0 * pass // backpropagation
-        + t * t * h * h * h // terms of a derivation, all of them for the sum
+        + terms * 2.0 * h * h * h
         + updates * 4.0 * pass;
     if work > MOST_WORK {
         let advice = "take fewer steps, a smaller network or fewer gradient steps";
         let (found, limit) = (format!("{work:.1e} operations"), format!("{MOST_WORK:.0e}"));
         return too_large("the work on this problem", found, limit, advice);
     }
-    let values = losses * 3.0 * numbers + t * h * numbers / 3.0 + t * t * h * h / 2.0;
+    let values = losses * 3.0 * numbers + 2.0 * h * numbers + terms * h * h;
     if values > MOST_VALUES {
         let advice = "ask for the loss of one step only, or take fewer steps";
         let (found, limit) = (format!("{values:.1e} derivatives"), format!("{MOST_VALUES:.0e}"));
