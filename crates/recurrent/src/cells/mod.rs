@@ -2,7 +2,7 @@
 //! forget gate of Gers et al. 2000), GRU (Cho et al. 2014, with the reset gate inside as in cuDNN and
 //! PyTorch).
 //!
-//! [`reference`] is the readable one, in `f64` and a sequence at a time: what faster ones are checked
+//! [`mod@reference`] is the readable one, in `f64` and a sequence at a time: what faster ones are checked
 //! against. Weights lie as PyTorch's `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`.
 
 pub mod reference;
