@@ -38,6 +38,9 @@ pub(crate) fn run(verb: &Rnn, common: &Common) -> Result<()> {
     let findings = findings(problem, &options, verb.problem.is_none(), verb.out.is_some())?;
     if let Some(folder) = &verb.out {
         super::make_folder(folder)?;
+        if findings.step_errors.is_empty() {
+            console::say("note: the problem is too large to try many steps of central differences");
+        }
         for (name, figure) in figures::rnn::all(&findings)? {
             figure.save_png(folder.join(format!("{name}.png")))?;
             figure.save_svg(folder.join(format!("{name}.svg")))?;

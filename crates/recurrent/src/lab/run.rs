@@ -13,8 +13,8 @@ use super::problem::{Parameter, Problem};
 use super::rtrl::sensitivities;
 use crate::error::{Error, Result};
 
-/// The most multiplications: some ten seconds.
-pub(super) const MOST_WORK: f64 = 2e10;
+/// The most work, in multiplications: some ten seconds.
+pub(super) const MOST_WORK: f64 = 1e10;
 /// The most derivatives that are kept.
 const MOST_VALUES: f64 = 5e6;
 /// The most gradient steps.
@@ -102,9 +102,12 @@ pub fn run(problem: &Problem, options: &Options) -> Result<Laboratory> {
     })
 }
 
+/// What a step costs beside its multiplications, measured in them.
+const OVERHEAD: usize = 200;
+
 /// Multiplications of one forward pass.
 fn pass(problem: &Problem) -> f64 {
-    let a_step = problem.parameters.count() + problem.loss.operations();
+    let a_step = problem.parameters.count() + problem.loss.operations() + OVERHEAD;
     problem.length() as f64 * a_step as f64
 }
 
