@@ -273,7 +273,7 @@ fn a_problem_beyond_a_laboratory_is_refused_before_it_takes_time_or_memory() {
     let message = run(&Problem::from_toml(&large).unwrap(), &Options::default()).unwrap_err();
     assert!(message.to_string().contains("the work on this problem"), "{message}");
     let long = Problem::STUDY
-        .replace("[[1, 0], [0.5, 0.25], [0, 1]]", &format!("[{}]", vec!["[1, 0]"; 3000].join(",")));
+        .replace("[[1, 0], [0.5, 0.25], [0, 1]]", &format!("[{}]", vec!["[1, 0]"; 1200].join(",")));
     let long = Problem::from_toml(&long).unwrap();
     let message = run(&long, &Options::default()).unwrap_err().to_string();
     assert!(message.contains("ask for the loss of one step only"), "{message}");
