@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use cutaway_data::Images;
 use cutaway_data::idx::Array;
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, PoolSpec, onnx};
+use cutaway_recurrent::lab::Problem;
 use cutaway_train::{Recipe, TrainOptions, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
     idx(&folder("idx")?)?;
     networks(&folder("onnx")?)?;
-    checkpoints(&folder("checkpoint")?)
+    checkpoints(&folder("checkpoint")?)?;
+    problems(&folder("problem")?)
 }
 
 fn folder(name: &str) -> std::io::Result<PathBuf> {
@@ -57,6 +59,21 @@ fn networks(folder: &Path) -> Result<(), Box<dyn Error>> {
 
     for (name, builder) in [("plain", plain), ("branches", branches), ("smallest", smallest)] {
         onnx::save(&builder.build(1)?, folder.join(format!("{name}.onnx")))?;
+    }
+    Ok(())
+}
+
+/// The study's problem, and small ones that between them use every activation and function.
+fn problems(folder: &Path) -> Result<(), Box<dyn Error>> {
+    std::fs::write(folder.join("study.toml"), Problem::STUDY)?;
+    for (name, rest) in [
+        ("relu", "activation='relu'\noutput='identity'\nloss='exp(-y1) + sqrt(1 + y1^2) + abs(y1) * sign(y1)'"),
+        ("sigmoid", "activation='sigmoid'\noutput='sigmoid'\nloss='-log2(y1)/(log10(2*y1) - 3e0) + tan(y1)^pi'"),
+        ("linear", "h0=[0.5]\nactivation='identity'\nloss='sinh(y1) - cosh(y1)*tanh(sin(y1)+cos(y1)) - ln(e)'"),
+    ] {
+        let text = format!("W=[[0.5]]\nU=[[1, -1]]\nV=[[2]]\nb=[0.1]\nc=[0.25]\ninputs=[[1, 0], [0, 1]]\n{rest}\n");
+        Problem::from_toml(&text)?;
+        std::fs::write(folder.join(format!("{name}.toml")), text)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options};
 use cutaway::probe::{Cover, Size};
+use cutaway::recurrent::lab::Parameter;
 
 /// Opens a neural network and lets you look inside: what it has learnt, how good it is, how it
 /// fails.
@@ -81,6 +82,8 @@ pub(crate) enum Verb {
     /// Which channels of a layer tell two classes apart, what drives them, and what becomes of the
     /// classes without them
     Units(Units),
+    /// A recurrent network worked out by hand: every number, every gradient through time three ways
+    Rnn(Rnn),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -418,4 +421,36 @@ pub(crate) struct Units {
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Rnn {
+    /// The problem, a TOML file with W, U, V, b, c, inputs and loss. Default: problem 3 of the
+    /// reference study
+    pub(crate) problem: Option<PathBuf>,
+    /// Only the gradients of the loss of step T, or of the `sum`. Default: of all of them; derivation
+    /// and gradient steps are of the last
+    #[arg(long, value_name = "T|sum")]
+    pub(crate) loss: Option<String>,
+    /// Step of the central differences
+    #[arg(long, default_value_t = 1e-5, value_name = "X")]
+    pub(crate) step: f64,
+    /// Gradient steps
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) steps: usize,
+    /// Their learning rate
+    #[arg(long, default_value_t = 0.01, value_name = "X")]
+    pub(crate) rate: f64,
+    /// What they change, such as `W,b`. Default: what the problem says
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) update: Vec<Parameter>,
+    /// Print the derivation as LaTeX, and nothing else
+    #[arg(long)]
+    pub(crate) latex: bool,
+    /// Print the study's problem as a file to start from, and nothing else
+    #[arg(long)]
+    pub(crate) template: bool,
+    /// Write figures into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }

@@ -25,6 +25,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Probe(#[from] cutaway_probe::Error),
     #[error(transparent)]
+    Recurrent(#[from] cutaway_recurrent::Error),
+    #[error(transparent)]
     Report(#[from] cutaway_report::Error),
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
@@ -35,7 +37,9 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         use cutaway_explain::Error as Explain;
         match self {
-            Error::Usage(_) | Error::Probe(cutaway_probe::Error::Setting(_)) => 2,
+            Error::Usage(_)
+            | Error::Probe(cutaway_probe::Error::Setting(_))
+            | Error::Recurrent(cutaway_recurrent::Error::Setting(_)) => 2,
             Error::Explain(
                 Explain::NoFilters { .. }
                 | Explain::NoMaps { .. }

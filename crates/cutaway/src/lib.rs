@@ -24,6 +24,7 @@ pub use cutaway_engine as engine;
 pub use cutaway_explain as explain;
 pub use cutaway_net as net;
 pub use cutaway_probe as probe;
+pub use cutaway_recurrent as recurrent;
 pub use cutaway_report as report;
 pub use cutaway_train as train;
 

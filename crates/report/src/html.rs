@@ -127,6 +127,20 @@ impl Chapter {
         self
     }
 
+    /// Adds formulas in MathML, each with words that say what it is. A formula is put in as it is: it
+    /// must have been written by a program that escapes what comes from outside. Tables in it get
+    /// brackets that need no mathematical font; operators of class `bracket` are hidden for them.
+    #[must_use]
+    pub fn math(mut self, lines: &[(String, String)]) -> Chapter {
+        self.body.push_str("<dl class=\"math\">\n");
+        for (words, formula) in lines {
+            debug_assert!(formula.starts_with("<math") && formula.ends_with("</math>"));
+            let _ = writeln!(self.body, "<dt>{}</dt><dd>{formula}</dd>", escape(words));
+        }
+        self.body.push_str("</dl>\n");
+        self
+    }
+
     /// Adds a table; numbers are set to the right.
     #[must_use]
     pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
@@ -205,6 +219,11 @@ code{display:block;width:fit-content;max-width:100%;overflow-x:auto;background:v
 color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-size:.85rem;\
 user-select:all}
 .wide{overflow-x:auto}
+.math dt{color:var(--soft);font-size:.9rem;margin-top:.75rem}
+.math dd{margin:0;padding:.2rem 0;overflow:auto hidden}
+.math math{display:math;text-align:left;width:max-content}
+.math .bracket{display:none}
+.math mtable{border:solid;border-width:0 1.5px;border-radius:.5em;padding:0 .25em}
 table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}
@@ -240,6 +259,14 @@ mod tests {
         let places =
             "title and heading, lead, key figure twice, contents, chapter, text, table twice";
         assert_eq!(page.matches("&lt;script&gt;").count(), 10, "{places}");
+    }
+
+    #[test]
+    fn formulas_stand_as_they_are_and_their_words_are_escaped() {
+        let formula = "<math><mi>x</mi></math>".to_owned();
+        let chapter = Chapter::new("").math(&[("a < b".to_owned(), formula.clone())]);
+        let page = Report::new("", "").chapter(chapter).to_html();
+        assert!(page.contains(&format!("<dt>a &lt; b</dt><dd>{formula}</dd>")), "{page}");
     }
 
     #[test]

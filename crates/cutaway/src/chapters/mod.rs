@@ -6,6 +6,7 @@ mod inside;
 mod maps;
 pub(crate) mod occlude;
 pub(crate) mod published;
+pub(crate) mod rnn;
 pub(crate) mod shift;
 pub(crate) mod transplant;
 mod units;
@@ -19,7 +20,7 @@ use cutaway::net::Summary;
 use cutaway::report::{Chapter, number};
 use cutaway::train::{Evaluation, TrainReport};
 
-use crate::commands::{epochs, quoted, wrong};
+use crate::commands::{epochs, wrong};
 use crate::error::Result;
 use crate::figures;
 

@@ -108,17 +108,33 @@ fn to_json(model: &Model, dataset: &Dataset, measured: &Measured, seed: u64) -> 
     json
 }
 
-/// The chapter of a study and its part of `results.json`. `ask` names model and data on the command
-/// line.
+/// What a study shows of it.
+pub(crate) struct StudyCorruptions(Measured);
+
+/// All corruptions on the first test images.
 pub(crate) fn for_study(
     model: &Model,
     dataset: &Dataset,
-    ask: &str,
     common: &Common,
-) -> Result<(cutaway::report::Chapter, Value)> {
+) -> Result<StudyCorruptions> {
     let limit = dataset.test.len().min(STUDY_LIMIT);
-    let measured = measure(model, dataset, &Corruption::ALL, limit, common)?;
-    let command = format!("cutaway corrupt {ask} --limit {limit} --seed {}", common.seed);
-    let chapter = chapters::corrupt::chapter(model, &measured, &command)?;
-    Ok((chapter, to_json(model, dataset, &measured, common.seed)))
+    Ok(StudyCorruptions(measure(model, dataset, &Corruption::ALL, limit, common)?))
+}
+
+impl StudyCorruptions {
+    /// Its chapter; `ask` names model and data on a command line.
+    pub(crate) fn chapter(
+        &self,
+        model: &Model,
+        ask: &str,
+        seed: u64,
+    ) -> Result<cutaway::report::Chapter> {
+        let command = format!("cutaway corrupt {ask} --limit {STUDY_LIMIT} --seed {seed}");
+        chapters::corrupt::chapter(model, &self.0, &command)
+    }
+
+    /// The raw numbers.
+    pub(crate) fn results(&self, model: &Model, dataset: &Dataset, common: &Common) -> Value {
+        to_json(model, dataset, &self.0, common.seed)
+    }
 }

@@ -7,6 +7,7 @@ mod filters;
 pub(crate) mod maps;
 mod occlude;
 mod predict;
+pub(crate) mod rnn;
 pub(crate) mod shift;
 mod study;
 mod study_windows;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Corrupt(verb) => corrupt::run(&verb, common),
         Verb::Maps(verb) => maps::run(&verb, common),
         Verb::Units(verb) => units::run(&verb, common),
+        Verb::Rnn(verb) => rnn::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

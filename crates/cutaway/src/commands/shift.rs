@@ -6,6 +6,7 @@ use cutaway::probe::{self, Curve, Fill, FillMode, MAX_RANGE, Parameter, Shifts, 
 use serde_json::{Value, json};
 
 use crate::args::{self, Common};
+use crate::chapters::published::Published;
 use crate::chapters::shift as words;
 use crate::error::{Error, Result};
 use crate::figures::shift as figures;
@@ -192,14 +193,19 @@ fn to_json(model: &Model, dataset: Option<&Dataset>, measured: &Measured, seed: 
     json
 }
 
-/// The chapter of a study and its part of `results.json`; None where the network gets no image of
-/// the first classes right. `ask` names model and data on the command line.
+/// What a study shows of it.
+pub(crate) struct StudyShifts {
+    measured: Measured,
+    index: usize,
+}
+
+/// Moves the first image of class 1 that the model classifies correctly (else of class 0, 2, …), as
+/// the reference study does; nothing where it gets none right.
 pub(crate) fn for_study(
     model: &Model,
     dataset: &Dataset,
-    ask: &str,
     common: &Common,
-) -> Result<Option<(cutaway::report::Chapter, Value)>> {
+) -> Result<Option<StudyShifts>> {
     let classes = dataset.classes();
     let order = [1, 0].into_iter().chain(2..classes.min(10)).filter(|&class| class < classes);
     let mut found = order.map(|class| samples::first_correct(model, dataset, class));
@@ -215,9 +221,24 @@ pub(crate) fn for_study(
     let sample = samples::from_test(dataset, index)?;
     let limit = dataset.test.len().min(STUDY_LIMIT);
     let measured = measure(model, Some(dataset), sample, &settings, limit, common)?;
-    let command = format!("cutaway shift {ask} --sample {index}");
-    let chapter = chapters::shift::chapter(model, &measured, &command)?;
-    let mut json = to_json(model, Some(dataset), &measured, common.seed);
-    json["published"] = json!(words::published_cases(&measured));
-    Ok(Some((chapter, json)))
+    Ok(Some(StudyShifts { measured, index }))
+}
+
+impl StudyShifts {
+    /// Its chapter; `ask` names model and data on a command line.
+    pub(crate) fn chapter(&self, model: &Model, ask: &str) -> Result<cutaway::report::Chapter> {
+        let command = format!("cutaway shift {ask} --sample {}", self.index);
+        chapters::shift::chapter(model, &self.measured, &command)
+    }
+
+    /// The raw numbers.
+    pub(crate) fn results(&self, model: &Model, dataset: &Dataset, common: &Common) -> Value {
+        to_json(model, Some(dataset), &self.measured, common.seed)
+    }
+
+    /// The reference study's figures beside ours.
+    pub(crate) fn published(&self) -> Vec<Published> {
+        let cases = words::published_cases(&self.measured).into_iter();
+        cases.map(|[what, theirs, ours, note]| Published::new(what, theirs, ours, note)).collect()
+    }
 }

@@ -1,106 +1,143 @@
-//! `cutaway study`: train or take a model, evaluate it, write the report.
+//! `cutaway study`: train or take a model, evaluate it, look inside, break it, write the report.
 
 use cutaway::Model;
 use cutaway::data::Dataset;
-use cutaway::explain;
-use cutaway::report::{Report, number};
+use cutaway::net::Summary;
+use cutaway::report::{Chapter, Report, number};
 use cutaway::train::{Evaluation, TrainReport, evaluate};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::corrupt::{self, StudyCorruptions};
+use super::shift::{self, StudyShifts};
+use super::study_windows::{self, WindowFindings};
+use super::train::{self, train_model};
 use crate::args::{Common, Study, Training};
+use crate::chapters::Inside;
 use crate::chapters::published::Published;
-use crate::commands::study_windows::{self, WindowFindings};
-use crate::commands::train::{self, train_model};
 use crate::error::Result;
 use crate::{chapters, console, figures};
 
 /// Epochs of a study that is not told: a few minutes on two cores.
 const EPOCHS: u64 = 8;
 
-/// What a study has found.
-struct Findings {
+/// A model with what its training and its evaluation gave.
+struct Subject {
     model: Model,
     dataset: Dataset,
     training: Option<(TrainReport, String)>,
     evaluation: Evaluation,
+}
+
+/// What a study has found out about it.
+struct Findings {
+    inside: Inside,
     windows: Option<WindowFindings>,
+    shifts: Option<StudyShifts>,
+    corruptions: StudyCorruptions,
+}
+
+/// How commands under the figures name what was studied.
+struct Spelling {
+    /// `--model … --out …`
+    model: String,
+    /// `NAME|PATH`
+    data: String,
+    /// `--model … --out … --data …`
+    both: String,
+    seed: u64,
 }
 
 pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
     let dataset = super::open_data(&verb.data.data, common)?;
-    let findings = match &verb.model {
-        Some(spec) => {
-            let model = super::open_model(spec, common)?;
-            let evaluation = evaluate(model.engine(), &dataset.test)?;
-            super::make_folder(&verb.out)?;
-            cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;
-            Findings { model, dataset, training: None, evaluation, windows: None }
-        }
-        None => trained(verb, common, dataset)?,
-    };
-    let findings = Findings {
-        windows: study_windows::run(&findings.model, &findings.dataset, common)?,
-        ..findings
-    };
-    let results = results(&findings, common);
-    write_files(verb, &findings, &results)?;
+    let subject = subject(verb, common, dataset)?;
+    let findings = findings(&subject, common)?;
+    let published = published(&subject, &findings);
+    let results = results(&subject, &findings, &published, common);
     let page = verb.out.join("index.html");
-    report(verb, &findings, common)?.save(&page)?;
+    let report = report(verb, common, &subject, &findings, &published)?;
+    write_files(verb, &subject, &results)?;
+    report.save(&page)?;
     if common.json {
         return console::print_json(&results);
     }
     console::print(&format!(
         "Test accuracy {} ({} of {} wrong)\nReport: {}\n",
-        number::percent(findings.evaluation.accuracy, 2),
-        super::wrong(&findings.evaluation),
-        findings.evaluation.count,
+        number::percent(subject.evaluation.accuracy, 2),
+        super::wrong(&subject.evaluation),
+        subject.evaluation.count,
         page.display()
     ))
 }
 
-fn trained(verb: &Study, common: &Common, dataset: Dataset) -> Result<Findings> {
+fn subject(verb: &Study, common: &Common, dataset: Dataset) -> Result<Subject> {
+    let Some(spec) = &verb.model else { return trained(verb, common, dataset) };
+    let model = super::open_model(spec, common)?;
+    let evaluation = evaluate(model.engine(), &dataset.test)?;
+    super::make_folder(&verb.out)?;
+    cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;
+    Ok(Subject { model, dataset, training: None, evaluation })
+}
+
+fn trained(verb: &Study, common: &Common, dataset: Dataset) -> Result<Subject> {
     let epochs = verb.training.epochs.or(Some(EPOCHS));
     let training = Training { epochs, ..verb.training.clone() };
     let data = super::spelled(&verb.data.data, &dataset);
     let command = train::command("train", &data, &training, common);
     let outcome = train_model(&dataset, &training, common, &verb.out, command.clone())?;
-    let training = Some((outcome.report, command));
     let (model, evaluation) = (outcome.model, outcome.evaluation);
-    Ok(Findings { model, dataset, training, evaluation, windows: None })
+    Ok(Subject { model, dataset, training: Some((outcome.report, command)), evaluation })
 }
 
-fn results(findings: &Findings, common: &Common) -> serde_json::Value {
-    let Findings { model, dataset, training, evaluation, windows } = findings;
+fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
+    let Subject { model, dataset, .. } = subject;
+    Ok(Findings {
+        inside: Inside::measure(model, dataset)?,
+        windows: study_windows::run(model, dataset, common)?,
+        shifts: shift::for_study(model, dataset, common)?,
+        corruptions: corrupt::for_study(model, dataset, common)?,
+    })
+}
+
+/// The figures of the reference study beside ours: they are about MNIST.
+fn published(subject: &Subject, findings: &Findings) -> Vec<Published> {
+    if subject.dataset.name != "mnist" {
+        return Vec::new();
+    }
+    let mut rows = vec![Published::new(
+        "1 test accuracy",
+        "99.42 %",
+        number::percent(subject.evaluation.accuracy, 2),
+        "Published without epochs and batch size.",
+    )];
+    rows.extend(findings.shifts.iter().flat_map(StudyShifts::published));
+    rows.extend(findings.windows.iter().flat_map(|windows| windows.published(&subject.model)));
+    rows
+}
+
+fn results(
+    subject: &Subject,
+    findings: &Findings,
+    published: &[Published],
+    common: &Common,
+) -> Value {
+    let Subject { model, dataset, training, evaluation } = subject;
     json!({
         "model": model.source(), "model_hash": model.network().hash(),
         "dataset": dataset.name, "dataset_hash": dataset.hash, "seed": common.seed,
         "network": cutaway::net::summary(model.network()),
         "training": training.as_ref().map(|(report, _)| report),
         "evaluation": evaluation,
-        "windows": windows.as_ref().map(WindowFindings::results),
-        "published": published(findings)
+        "inside": findings.inside.to_json(),
+        "windows": findings.windows.as_ref().map(WindowFindings::results),
+        "shift": findings.shifts.as_ref().map(|shifts| shifts.results(model, dataset, common)),
+        "corrupt": findings.corruptions.results(model, dataset, common),
+        "published": published
     })
 }
 
-/// The figures of the reference study beside ours: they are about MNIST.
-fn published(findings: &Findings) -> Vec<Published> {
-    let Findings { model, dataset, evaluation, windows, .. } = findings;
-    if dataset.name != "mnist" {
-        return Vec::new();
-    }
-    let mut rows = vec![Published::new(
-        "1 test accuracy",
-        "99.42 %",
-        number::percent(evaluation.accuracy, 2),
-        "Published without epochs and batch size.",
-    )];
-    rows.extend(windows.iter().flat_map(|windows| windows.published(model)));
-    rows
-}
-
-fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -> Result<()> {
+fn write_files(verb: &Study, subject: &Subject, results: &Value) -> Result<()> {
     super::write_json(&verb.out.join("results.json"), results)?;
-    let Findings { model, dataset, training, evaluation, .. } = findings;
+    let Subject { model, dataset, training, evaluation } = subject;
     let summary = cutaway::net::summary(model.network());
     figures::save(&verb.out, "network", &figures::network(model, &summary)?)?;
     if let Some((report, _)) = training {
@@ -111,49 +148,71 @@ fn write_files(verb: &Study, findings: &Findings, results: &serde_json::Value) -
     super::evaluate::save(&verb.out, model, dataset, evaluation)
 }
 
-fn report(verb: &Study, findings: &Findings, common: &Common) -> Result<Report> {
-    let Findings { model, dataset, training, evaluation, windows } = findings;
+impl Spelling {
+    fn new(verb: &Study, dataset: &Dataset, common: &Common) -> Spelling {
+        let path = match verb.model.as_deref() {
+            Some("builtin") => "builtin".to_owned(),
+            _ => super::quoted(&verb.out.join("model.onnx").display().to_string()),
+        };
+        let out = super::quoted(&verb.out.display().to_string());
+        let data = super::spelled(&verb.data.data, dataset);
+        let model = format!("--model {path} --out {out}");
+        Spelling { both: format!("{model} --data {data}"), model, data, seed: common.seed }
+    }
+}
+
+fn report(
+    verb: &Study,
+    common: &Common,
+    subject: &Subject,
+    findings: &Findings,
+    published: &[Published],
+) -> Result<Report> {
+    let Subject { model, dataset, evaluation, .. } = subject;
     let summary = cutaway::net::summary(model.network());
-    let path = match verb.model.as_deref() {
-        Some("builtin") => "builtin".to_owned(),
-        _ => super::quoted(&verb.out.join("model.onnx").display().to_string()),
-    };
-    let out = super::quoted(&verb.out.display().to_string());
-    let ask = format!("--model {path}");
-    let data = super::spelled(&verb.data.data, dataset);
-    let evaluate =
-        format!("cutaway evaluate {ask} --data {data} --seed {} --out {out}", common.seed);
+    let ask = Spelling::new(verb, dataset, common);
     let lead = format!(
-        "What {} learnt from the images of {}, how good it is and where it fails. Every number \
-         can be made again by the command under it.",
+        "What {} learnt from the images of {}, how good it is, what it looks at and how it breaks. \
+         Every number can be made again by the command under it.",
         summary.name, dataset.name
     );
-    let mut report = Report::new("A look inside a neural network", lead)
+    let report = Report::new("A look inside a neural network", lead)
         .key_figure(number::percent(evaluation.accuracy, 2), "test accuracy")
         .key_figure(super::wrong(evaluation).to_string(), "test images wrong")
         .key_figure(number::count(summary.total_params), "parameters")
-        .key_figure(&dataset.name, "data set")
-        .chapter(chapters::network(model, &summary, &format!("{ask} --out {out}"))?);
-    if let Some((training, command)) = training {
-        report = report.chapter(chapters::training(training, command)?);
-    }
-    report = report
-        .chapter(chapters::evaluation(model, dataset, evaluation, &evaluate)?)
-        .chapter(chapters::mistakes(model, dataset, evaluation, &evaluate)?);
-    if let Some(layer) = explain::convolutions(model.network()).first() {
-        let filters = explain::filters(model.network(), layer)?;
-        report = report.chapter(chapters::filters(&filters, &format!("{ask} --out {out}"))?);
-    }
-    if let Some(windows) = windows {
-        for chapter in
-            windows.chapters(model, &format!("{ask} --data {data} --seed {}", common.seed))?
-        {
-            report = report.chapter(chapter);
-        }
-    }
-    let published = published(findings);
+        .key_figure(&dataset.name, "data set");
+    let mut chapters = of_subject(subject, &summary, &ask)?;
+    chapters.extend(of_findings(subject, findings, &ask)?);
     if !published.is_empty() {
-        report = report.chapter(chapters::published::chapter(&published));
+        chapters.push(chapters::published::chapter(published));
     }
-    Ok(report)
+    chapters.push(chapters::rnn::study()?);
+    Ok(chapters.into_iter().fold(report, Report::chapter))
+}
+
+/// The network, its training, how good it is.
+fn of_subject(subject: &Subject, summary: &Summary, ask: &Spelling) -> Result<Vec<Chapter>> {
+    let Subject { model, dataset, training, evaluation } = subject;
+    let mut all = vec![chapters::network(model, summary, &ask.model)?];
+    if let Some((training, command)) = training {
+        all.push(chapters::training(training, command)?);
+    }
+    let evaluate = format!("cutaway evaluate {} --seed {}", ask.both, ask.seed);
+    all.push(chapters::evaluation(model, dataset, evaluation, &evaluate)?);
+    all.push(chapters::mistakes(model, dataset, evaluation, &evaluate)?);
+    Ok(all)
+}
+
+/// What it has inside, and how it breaks.
+fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result<Vec<Chapter>> {
+    let Subject { model, dataset, .. } = subject;
+    let mut all = findings.inside.chapters(model, dataset, &ask.model, &ask.data)?;
+    if let Some(shifts) = &findings.shifts {
+        all.push(shifts.chapter(model, &ask.both)?);
+    }
+    if let Some(windows) = &findings.windows {
+        all.extend(windows.chapters(model, &format!("{} --seed {}", ask.both, ask.seed))?);
+    }
+    all.push(findings.corruptions.chapter(model, &ask.both, ask.seed)?);
+    Ok(all)
 }

@@ -4,6 +4,7 @@ pub(crate) mod corrupt;
 pub(crate) mod filters;
 pub(crate) mod maps;
 pub(crate) mod occlude;
+pub(crate) mod rnn;
 pub(crate) mod shift;
 pub(crate) mod transplant;
 pub(crate) mod units;
