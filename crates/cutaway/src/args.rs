@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use cutaway::engine::{Isa, Options};
+use cutaway::engine::{Isa, Options, Strategy};
 use cutaway::probe::{Cover, Size};
 use cutaway::recurrent::lab::Parameter;
 
@@ -51,7 +51,7 @@ fn threads() -> clap::builder::RangedU64ValueParser<usize> {
 impl Common {
     pub(crate) fn engine(&self) -> crate::error::Result<Options> {
         let isa: Isa = self.isa.parse().map_err(crate::error::Error::Usage)?;
-        Ok(Options { threads: self.threads, isa: Some(isa) })
+        Ok(Options { threads: self.threads, isa: Some(isa), ..Options::default() })
     }
 }
 
@@ -285,6 +285,10 @@ pub(crate) struct Occlude {
     /// With --limit or --all: accuracy under windows of these sizes, too
     #[arg(long, value_name = "SIZE,…", value_delimiter = ',')]
     pub(crate) sizes: Vec<Size>,
+    /// How the windows are computed: full, incremental (only what each can reach, to the same bits),
+    /// or auto
+    #[arg(long, default_value = "auto", value_name = "WAY")]
+    pub(crate) strategy: Strategy,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -315,6 +319,10 @@ pub(crate) struct Transplant {
     /// Put donors of every class into the first N test images of every class, too
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
+    /// How the windows are computed: full, incremental (only what each can reach, to the same bits),
+    /// or auto
+    #[arg(long, default_value = "auto", value_name = "WAY")]
+    pub(crate) strategy: Strategy,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,

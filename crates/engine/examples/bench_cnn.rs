@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options {
         threads: flag("--threads", "2").parse()?,
         isa: Some(flag("--isa", "auto").parse()?),
+        ..Options::default()
     };
     if mode == "kernels" {
         return kernels(repeats, &options);

@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options {
         threads: flag("--threads", "2").parse()?,
         isa: Some(flag("--isa", "auto").parse()?),
+        ..Options::default()
     };
     let mut rates: Vec<f64> =
         (0..5).map(|_| measure::peak_flops(&options)).collect::<Result<_, _>>()?;

@@ -9,13 +9,14 @@ use rayon::prelude::*;
 
 use crate::layers::{Layer, Run, pixels_channels, pointwise};
 use crate::plan::{self, Plan, Request, Workspace};
-use crate::{Error, Isa, Options, Result};
+use crate::{Error, Isa, Options, Result, Strategy};
 
 /// A network compiled for this machine. Every answer is the same bits for any number of threads.
 pub struct Engine {
     pub(crate) network: Network,
     pub(crate) isa: Isa,
     pub(crate) pool: rayon::ThreadPool,
+    strategy: Strategy,
     layers: Vec<Layer>,
     /// The same with what the backward pass needs, made at its first use.
     gradient_layers: OnceLock<Vec<Layer>>,
@@ -104,6 +105,7 @@ impl Engine {
             network: network.clone(),
             isa,
             pool: options.pool()?,
+            strategy: options.strategy,
             layers: prepared_layers(isa, network, false),
             gradient_layers: OnceLock::new(),
             plans: Mutex::default(),
@@ -118,6 +120,14 @@ impl Engine {
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// How sweeps are computed: [`Strategy::Auto`] is what it comes to.
+    pub fn strategy(&self) -> Strategy {
+        match self.strategy {
+            Strategy::Auto => Strategy::Incremental,
+            chosen => chosen,
+        }
     }
 
     /// Threads in use.

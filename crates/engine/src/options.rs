@@ -1,6 +1,6 @@
 //! How a network is compiled.
 
-use crate::{Error, Isa, Result};
+use crate::{Error, Isa, Result, Strategy};
 
 /// Settings of a compilation. The default uses every processor and the best instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Options {
     /// agree to rounding; results of one set are the same bits on any machine and with any number
     /// of threads.
     pub isa: Option<Isa>,
+    /// How [`Engine::sweep`](crate::Engine::sweep) computes.
+    pub strategy: Strategy,
 }
 
 impl Options {

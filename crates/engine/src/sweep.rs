@@ -77,12 +77,12 @@ impl std::str::FromStr for Strategy {
 }
 
 impl Engine {
-    /// [`Engine::sweep_with`] by [`Strategy::Auto`].
+    /// [`Engine::sweep_with`] by the strategy of the engine's options.
     ///
     /// # Errors
     /// As [`Engine::sweep_with`].
     pub fn sweep(&self, base: ArrayView3<'_, f32>, edits: &[Edit]) -> Result<Array2<f32>> {
-        self.sweep_with(base, edits, Strategy::Auto)
+        self.sweep_with(base, edits, self.strategy())
     }
 
     /// Class probabilities `[edits, classes]` of the base image `[C, H, W]` with each edit applied

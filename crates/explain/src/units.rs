@@ -174,7 +174,11 @@ pub fn units(
     let rows = survey.rank(images, &groups, network.classes());
     let baseline = answers(engine, images, settings.classes, &groups, &mut step)?;
     let mut without = |channels: &[usize]| {
-        let options = Options { threads: engine.threads(), isa: Some(engine.isa()) };
+        let options = Options {
+            threads: engine.threads(),
+            isa: Some(engine.isa()),
+            strategy: engine.strategy(),
+        };
         let ablated = Engine::compile(&without_channels(network, layer, channels)?, &options)?;
         answers(&ablated, images, settings.classes, &groups, &mut step)
     };

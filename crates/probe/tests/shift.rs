@@ -18,7 +18,7 @@ fn network() -> Network {
 }
 
 fn engine(threads: usize) -> Engine {
-    Engine::compile(&network(), &Options { threads, isa: None }).unwrap()
+    Engine::compile(&network(), &Options { threads, ..Options::default() }).unwrap()
 }
 
 fn digits() -> Images {

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 use cutaway::Model;
 use cutaway::data::{Dataset, Images, OpenOptions};
+use cutaway::engine::{Options, Strategy};
 use cutaway::report::Figure;
 
 use crate::args::{Args, Common, Verb};
@@ -100,6 +101,11 @@ pub(crate) fn open_data(spec: &str, common: &Common) -> Result<Dataset> {
         console::say(&format!("note: {notice}"));
     }
     Ok(dataset)
+}
+
+/// As [`open_model`], with a say in how windows are computed.
+fn open_model_for_sweeps(spec: &str, strategy: Strategy, common: &Common) -> Result<Model> {
+    Ok(Model::open(spec, &Options { strategy, ..common.engine()? })?)
 }
 
 fn open_model(spec: &str, common: &Common) -> Result<Model> {

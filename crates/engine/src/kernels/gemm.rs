@@ -399,6 +399,7 @@ impl Kernel for Products<'_> {
 ///
 /// # Panics
 /// If a length is not that of the sizes.
+#[allow(clippy::too_many_arguments)] // three matrices, their sizes and their distances
 pub(crate) fn products(
     isa: Isa,
     count: usize,

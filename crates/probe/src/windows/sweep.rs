@@ -173,7 +173,7 @@ pub(crate) fn answers(
     Ok(Answers {
         probabilities: Array2::from_shape_vec((grid.len(), classes), all)
             .expect("one row a window"),
-        strategy: "full".to_owned(),
+        strategy: engine.strategy().to_string(),
         seconds: start.elapsed().as_secs_f64(),
     })
 }

@@ -16,7 +16,7 @@ pub(crate) fn settings(cases: u32) -> Config {
 
 /// Two threads, this instruction set.
 pub(crate) fn options(isa: Isa) -> Options {
-    Options { threads: 2, isa: Some(isa) }
+    Options { threads: 2, isa: Some(isa), ..Options::default() }
 }
 
 pub(crate) fn compile(network: &Network, isa: Isa) -> Engine {
