@@ -36,8 +36,11 @@ impl Error {
     /// 2 for wrong usage, 1 for everything else.
     pub(crate) fn exit_code(&self) -> u8 {
         use cutaway_explain::Error as Explain;
+        use cutaway_net::Error as Net;
         match self {
             Error::Usage(_)
+            | Error::Net(Net::UnknownNode { .. })
+            | Error::Explain(Explain::Net(Net::UnknownNode { .. }))
             | Error::Probe(cutaway_probe::Error::Setting(_))
             | Error::Recurrent(cutaway_recurrent::Error::Setting(_)) => 2,
             Error::Explain(

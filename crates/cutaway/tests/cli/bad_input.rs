@@ -154,8 +154,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_allowed() {
         shell.run(line).fails(2, words);
         assert!(!shell.path("cutaway-out").exists(), "{line}");
     }
-    shell.run("filters --layer conv9").fails(1, &["conv9", "conv1"]);
-    shell.run("filters --layer dense1").fails(1, &["dense1", "conv1, conv2, conv3, conv4"]);
+    shell.run("filters --layer conv9").fails(2, &["conv9", "conv1"]);
+    shell.run("filters --layer dense1").fails(2, &["dense1", "conv1, conv2, conv3, conv4"]);
     let bare = shell.run("");
     assert_eq!((bare.code, bare.out.as_str()), (2, ""));
     assert!(bare.err.contains("Usage: cutaway"));
