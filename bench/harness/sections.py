@@ -9,6 +9,7 @@ import zlib
 LAYOUTS = ("nchw", "nhwc")
 TRAIN_BATCHES = (32, 64, 128, 256)
 INFER_BATCHES = (441, 1000)
+SWEEP_BATCHES = (49, 64, 147, 441)
 
 # Multiply-adds of one image, layer by layer: output height * width * channels * weights that feed one output.
 MACS = (24 * 24 * 32 * 25, 20 * 20 * 32 * 800, 8 * 8 * 64 * 288, 6 * 6 * 64 * 576, 576 * 100, 100 * 10)
@@ -123,6 +124,50 @@ def infer(sides, effort):
     return {"batches": rows, "peak": peak}
 
 
+def sweep(sides, effort, data):
+    """441 windows over one image: ours by both strategies on noise and on a digit, PyTorch batched by hand, Captum."""
+    ours = {
+        (image, strategy): lambda image=image, strategy=strategy: sides.cutaway(
+            "sweep", isa="auto", image=image, strategy=strategy, repeats=effort.passes
+        )
+        for image in ("noise", "digit")
+        for strategy in ("incremental", "full")
+    }
+    theirs = {
+        (layout, batch): lambda layout=layout, batch=batch: sides.torch_sweep(
+            "batched", layout=layout, batch=batch, passes=effort.passes
+        )
+        for layout in LAYOUTS
+        for batch in ((441,) if effort.quick else SWEEP_BATCHES)
+    }
+    captum = {
+        ("captum", batch): lambda batch=batch: sides.torch_sweep("captum", batch=batch, passes=max(3, effort.passes // 4))
+        for batch in (1, 441)
+    }
+    results = alternate(ours | theirs | captum, effort.repetitions)
+    median = {key: statistics.median(one["median_ms"] for one in measured) for key, measured in results.items()}
+    torch_best = min(theirs, key=median.get)
+    rows = [{"image": image, "strategy": strategy, "ms": median[image, strategy]} for image, strategy in ours]
+    result = {
+        "cutaway": [
+            row | {"against_torch": median[torch_best] / row["ms"], "against_captum": median["captum", 1] / row["ms"]}
+            for row in rows
+        ],
+        "torch": [{"layout": layout, "batch": batch, "ms": median[layout, batch]} for layout, batch in theirs],
+        "torch_best_ms": median[torch_best],
+        "captum": [{"batch": batch, "ms": median["captum", batch]} for batch in (1, 441)],
+    }
+    return result if effort.quick else result | {"test_set": test_set_sweep(sides, data)}
+
+
+def test_set_sweep(sides, data):
+    """Every window over every test image, by the program itself."""
+    with tempfile.TemporaryDirectory() as out:
+        run = sides.program("occlude", "--data", data, "--all", "--threads", sides.threads, "--out", out, "--json")
+        many = run.json()["many"]
+    return {"data": data, "images": many["images"], "windows": many["windows"] * many["images"], "seconds": many["seconds"]}
+
+
 def isa(sides, effort):
     """Our narrower instruction sets, and PyTorch held to AVX2 by its own switches (training at batch 128)."""
     held = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -231,6 +276,7 @@ def one_png():
 SECTIONS = {
     "train": train,
     "infer": infer,
+    "sweep": sweep,
     "isa": isa,
     "scaling": scaling,
     "kernels": kernels,

@@ -144,6 +144,9 @@ class Sides:
         executable = self.prepare("program", program)
         return run([executable, *arguments], self.cpus)
 
+    def torch_sweep(self, mode, **options):
+        return self.measure([self.python(), BENCH / "peers" / "torch_sweep.py", mode], None, options).json()
+
     def torch(self, mode, threads=None, environment=None, **options):
         return self.torch_process(mode, threads, environment, **options).json()
 

@@ -53,6 +53,24 @@ def infer(result):
     return table(["inference, images", "Cutaway, images/s", "PyTorch, images/s", "against its better", "share of peak"], rows)
 
 
+def sweep(result):
+    rows = [
+        [f"**Cutaway**, {row['strategy']}, {row['image']}", milliseconds(row["ms"]), ratio(row["against_torch"]), ratio(row["against_captum"])]
+        for row in result["cutaway"]
+    ]
+    rows += [[f"PyTorch batched by hand, {NAMES[row['layout']]}, {row['batch']} at once", milliseconds(row["ms"]), "", ""] for row in result["torch"]]
+    rows += [[f"Captum `Occlusion`, {row['batch']} at once" + (" (as it comes)" if row["batch"] == 1 else ""), milliseconds(row["ms"]), "", ""] for row in result["captum"]]
+    text = table(["441 windows of 8×8, one image", "ms, median", "PyTorch's best ÷ ours", "Captum as it comes ÷ ours"], rows)
+    if "test_set" in result:
+        whole = result["test_set"]
+        text += f"\n\nEvery window over every test image of `{whole['data']}` (`cutaway occlude --all`): {whole['windows']:,} windows in **{whole['seconds']:,.0f} s**."
+    return text
+
+
+def milliseconds(value):
+    return f"{value:.1f}"
+
+
 def isa(result):
     rows = []
     for one in result["modes"]:
@@ -98,7 +116,7 @@ def startup(result):
 
 
 def section(name, result):
-    return {"train": train, "infer": infer, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup}[name](result)
+    return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup}[name](result)
 
 
 def provenance(entry):

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         at.and_then(|i| args.get(i + 1)).map_or(default.to_owned(), Clone::clone)
     };
     let mode = args.first().map_or("train", String::as_str);
-    let batch: usize = flag("--batch", "64").parse()?;
+    let batch: usize = flag("--batch", "128").parse()?;
     let images: usize = flag("--images", "12800").parse()?;
     let repeats: usize = flag("--repeats", "5").parse()?;
     let options = Options {

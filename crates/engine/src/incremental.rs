@@ -237,7 +237,7 @@ impl<'a> Sweep<'a> {
             .collect();
         let image = self.engine.network().shape(NodeId(step.node)).len() == 3;
         let any = reached.iter().any(|region| !region.is_empty());
-        let work: usize = reached.iter().map(|region| layer.work(*region)).sum();
+        let work: usize = reached.iter().map(|region| layer.work_alone(*region)).sum();
         let most = work as f64 > WHOLE * (n * layer.work(whole)) as f64;
         if any && (most || !image || layer.is_global()) {
             self.whole_step(worker, step, layer, n);

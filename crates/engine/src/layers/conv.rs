@@ -278,6 +278,14 @@ impl Conv {
         }
     }
 
+    /// What reading all weights comes to, in the units of [`Conv::work`]: by trial, some tiles.
+    pub(crate) fn weight_work(&self) -> usize {
+        match self.algorithm {
+            Algorithm::Direct => 0,
+            Algorithm::Winograd(_) => 3,
+        }
+    }
+
     /// Recomputes a region of `y`; with Winograd whole tiles.
     pub(crate) fn forward_region(
         &self,

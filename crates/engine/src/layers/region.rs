@@ -142,6 +142,16 @@ impl Layer {
         self.reach(pixel).is_none()
     }
 
+    /// [`Layer::work`] of a region that is recomputed for one image alone, which reads the layer's
+    /// weights for itself.
+    pub(crate) fn work_alone(&self, region: Region) -> usize {
+        match self {
+            _ if region.is_empty() => 0,
+            Layer::Conv(conv) => conv.work(region) + conv.weight_work(),
+            _ => self.work(region),
+        }
+    }
+
     /// How much work a region of the output is, in units of its own: pixels, or tiles.
     pub(crate) fn work(&self, region: Region) -> usize {
         match self {
