@@ -2,6 +2,11 @@
 //! with another or corrupted. Every experiment returns a plain struct with the raw numbers, from
 //! which tables, figures and the report are drawn.
 //!
+//! - [`shifts()`]: an image shifted, turned, scaled, sheared; [`curve()`]: accuracy against each.
+//! - [`occlude()`] and [`transplant()`]: a window at every place of an image that covers it, or shows
+//!   another image; [`occlude_many()`], [`compare_donors()`], [`transplant_matrix()`]: of many.
+//! - [`corrupt()`]: accuracy under the corruptions of MNIST-C.
+//!
 //! ```
 //! use cutaway_engine::{Engine, Options};
 //! use cutaway_probe::{OcclusionSettings, Size, occlude};

@@ -8,13 +8,20 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 16] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
     ("summary", "summary --json"),
     ("filters", "filters --json"),
     ("predict", "predict --data digits --sample 1 --json"),
+    ("maps", "maps --data digits --digit 0 --unit 12,3,4 --json"),
+    ("units", "units --data digits --classes 0,8 --top 1 --json"),
+    ("shift", "shift --data digits --digit 1 --range 2 --limit 5 --json"),
+    ("occlude", "occlude --data digits --digit 6 --stride 4 --limit 1 --sizes 8 --json"),
+    ("transplant", "transplant --data digits --digit 6 --stride 4 --donors 1 --limit 1 --json"),
+    ("corrupt", "corrupt --data digits --only stripe --limit 10 --json"),
+    ("rnn", "rnn --json"),
     ("data list", "data list --json"),
     ("data show", "data show --data digits --json"),
     ("data export", "data export --data digits --out copy --json"),
