@@ -42,6 +42,7 @@ struct Spelling {
     model: String,
     /// `NAME|PATH`
     data: String,
+    out: String,
     /// `--model … --out … --data …`
     both: String,
     seed: u64,
@@ -157,7 +158,7 @@ impl Spelling {
         let out = super::quoted(&verb.out.display().to_string());
         let data = super::spelled(&verb.data.data, dataset);
         let model = format!("--model {path} --out {out}");
-        Spelling { both: format!("{model} --data {data}"), model, data, seed: common.seed }
+        Spelling { both: format!("{model} --data {data}"), model, data, out, seed: common.seed }
     }
 }
 
@@ -180,14 +181,29 @@ fn report(
         .key_figure(number::percent(evaluation.accuracy, 2), "test accuracy")
         .key_figure(super::wrong(evaluation).to_string(), "test images wrong")
         .key_figure(number::count(summary.total_params), "parameters")
-        .key_figure(&dataset.name, "data set");
+        .key_figure(&dataset.name, "data set")
+        .command(study_command(verb, subject, &ask));
     let mut chapters = of_subject(subject, &summary, &ask)?;
     chapters.extend(of_findings(subject, findings, &ask)?);
     if !published.is_empty() {
         chapters.push(chapters::published::chapter(published));
     }
-    chapters.push(chapters::rnn::study()?);
+    chapters.push(chapters::rnn::study(&ask.out)?);
     Ok(chapters.into_iter().fold(report, Report::chapter))
+}
+
+/// The command that makes the page again.
+fn study_command(verb: &Study, subject: &Subject, ask: &Spelling) -> String {
+    let Spelling { data, out, seed, .. } = ask;
+    let how = match (&verb.model, &subject.training) {
+        // The command of the training with another verb.
+        (None, Some((_, command))) => {
+            let flags = command.strip_prefix("cutaway train").unwrap_or_default();
+            return format!("cutaway study{flags}");
+        }
+        (model, _) => super::quoted(model.as_deref().unwrap_or("builtin")),
+    };
+    format!("cutaway study --model {how} --data {data} --out {out} --seed {seed}")
 }
 
 /// The network, its training, how good it is.
