@@ -268,7 +268,7 @@ th,td{padding-right:.6rem}table.prose,table.prose tbody,table.prose tr{display:b
 table.prose thead{display:none}table.prose tr{border-bottom:1px solid var(--rule);padding:.5rem 0}\
 table.prose td{display:grid;grid-template-columns:6rem 1fr;border:0;padding:.1rem 0}\
 table.prose td::before{content:attr(data-head);color:var(--soft)}}
-@media print{#mode,.pick .each,.picked{display:none}figure{overflow:visible}\
+@media print{#mode,.pick .each,.picked,.pick .hint,.pick .mark{display:none}figure{overflow:visible}\
 figcaption{position:static}code span{white-space:normal}figure,tr{break-inside:avoid}h2,h2+p{break-after:avoid}\
 nav{break-after:avoid}\
 body{max-width:none;padding:0;font-size:.9rem}section{break-inside:auto}}

@@ -37,16 +37,12 @@ pub(super) fn chapter(
         best(model, units)
     ));
     let compare = published(model, dataset, units);
-    let marked: Vec<([usize; 2], String)> = match &compare {
-        Some(_) => PUBLISHED.iter().map(|(cell, class)| (*cell, marked(*cell, *class))).collect(),
-        None => Vec::new(),
-    };
     let heads = |what: &str| [&a, &b].map(|class| format!("{what} ‘{class}’"));
     let [[mean_a, mean_b], [right_a, right_b], [p_a, p_b]] =
         [heads("mean"), heads("right"), heads("mean P")];
     chapter = chapter
         .figure(
-            &figures::cells(model, units, &marked)?,
+            &figures::cells(model, units, &marked(dataset, units))?,
             "Every channel at its cell of the grid of maps; colour and number are 2·AUC − 1, from −1 \
              (it always answers less) to 1 (always more) to the first class.",
             &command,
@@ -101,14 +97,25 @@ fn best(model: &Model, units: &Units) -> String {
     )
 }
 
-fn marked([row, col]: [usize; 2], class: usize) -> String {
-    format!("({row}, {col}): the study's, for ‘{class}’")
+/// The cells that the study names, to be outlined where the question is the study's.
+pub(crate) fn marked(dataset: &Dataset, units: &Units) -> Vec<([usize; 2], String)> {
+    if !is_the_studys(dataset, units) {
+        return Vec::new();
+    }
+    let named = |&([row, col], class): &([usize; 2], usize)| {
+        ([row, col], format!("({row}, {col}): the study's, for ‘{class}’"))
+    };
+    PUBLISHED.iter().map(named).collect()
+}
+
+fn is_the_studys(dataset: &Dataset, units: &Units) -> bool {
+    let same = dataset.name == "mnist" && units.classes == [0, 8];
+    same && units.channels == 64 && units.grid_columns == 8
 }
 
 /// The study's cells beside ours, where the question is the study's.
 fn published(model: &Model, dataset: &Dataset, units: &Units) -> Option<String> {
-    let same = dataset.name == "mnist" && units.classes == [0, 8];
-    if !same || units.channels != 64 || units.grid_columns != 8 {
+    if !is_the_studys(dataset, units) {
         return None;
     }
     let cells = PUBLISHED.iter().filter_map(|(cell, class)| {

@@ -5,6 +5,7 @@ use cutaway::explain::{self, Settings, Units};
 use serde_json::json;
 
 use crate::args::{self, Common};
+use crate::chapters::units::marked;
 use crate::console;
 use crate::error::{Error, Result};
 use crate::figures::{maps::words, units as pictures};
@@ -39,7 +40,7 @@ pub(crate) fn run(verb: &args::Units, common: &Common) -> Result<()> {
     super::make_folder(&verb.out)?;
     let name = format!("units-{}-{a}-{b}", super::file_name(&units.layer));
     let mut figures = vec![
-        (name.clone(), pictures::cells(&model, &units, &[])?),
+        (name.clone(), pictures::cells(&model, &units, &marked(&dataset, &units))?),
         (format!("{name}-ranking"), pictures::ranking(&model, &units)?),
     ];
     if !units.details.is_empty() {
