@@ -123,13 +123,8 @@ pub(crate) fn for_study(
 
 impl StudyCorruptions {
     /// Its chapter; `ask` names model and data on a command line.
-    pub(crate) fn chapter(
-        &self,
-        model: &Model,
-        ask: &str,
-        seed: u64,
-    ) -> Result<cutaway::report::Chapter> {
-        let command = format!("cutaway corrupt {ask} --limit {STUDY_LIMIT} --seed {seed}");
+    pub(crate) fn chapter(&self, model: &Model, ask: &str) -> Result<cutaway::report::Chapter> {
+        let command = format!("cutaway corrupt {ask} --limit {STUDY_LIMIT}");
         chapters::corrupt::chapter(model, &self.0, &command)
     }
 

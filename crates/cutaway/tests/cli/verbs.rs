@@ -66,6 +66,12 @@ fn the_commands_under_the_figures_make_the_same_pictures() {
         })
         .collect();
     commands.dedup();
+    // The seed may draw the data: whatever asks for data names it.
+    let all = page.split("<code>cutaway ").skip(1);
+    for asks in all.map(|rest| rest.split_once("</code>").expect("an end").0) {
+        assert_eq!(asks.contains("--data "), asks.contains("--seed 3"), "{asks}");
+        assert!(asks.contains("--out report"), "{asks}");
+    }
     assert!(commands.len() >= 3, "{commands:?}");
     let names = ["network", "confusion", "reliability", "mistakes", "filters-conv1"];
     let before: Vec<Option<Vec<u8>>> = names
