@@ -57,7 +57,7 @@ pub(crate) fn choose(
     if args.sample.is_empty() && digits.is_empty() && !needs_dataset {
         return Ok(Chosen { dataset: None, samples });
     }
-    let dataset = crate::commands::open_data(&args.data.data, common)?;
+    let dataset = crate::commands::open_data_for(model, &args.data.data, common)?;
     for &index in &args.sample {
         samples.push(from_test(&dataset, index)?);
     }

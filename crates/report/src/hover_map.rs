@@ -124,7 +124,8 @@ impl Chapter {
         command: &str,
     ) -> Result<Chapter> {
         map.check()?;
-        let (svg, caption, command) = (figure.to_inline_svg(), escape(caption), escape(command));
+        let (svg, caption) = (figure.to_inline_svg(), escape(caption));
+        let command = crate::html::command(command);
         let truth = escape(&map.classes[map.truth]);
         let _ = writeln!(
             self.body_mut(),
@@ -137,7 +138,7 @@ impl Chapter {
              aria-hidden=\"true\"></canvas></div>\n<div class=\"hover-bars\"><p>What it \
              answers</p></div>\n<p class=\"hover-words\" aria-live=\"polite\"></p>\n</div>\n\
              <script type=\"application/json\">{}</script>\n<figcaption>{caption}\
-             <code>{command}</code></figcaption>\n</figure>",
+             {command}</figcaption>\n</figure>",
             map.data()?
         );
         Ok(self)

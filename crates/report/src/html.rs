@@ -15,6 +15,7 @@ pub struct Report {
     title: String,
     lead: String,
     key_figures: Vec<(String, String)>,
+    command: Option<String>,
     chapters: Vec<Chapter>,
 }
 
@@ -36,6 +37,13 @@ impl Report {
     #[must_use]
     pub fn key_figure(mut self, value: impl Into<String>, what: impl Into<String>) -> Report {
         self.key_figures.push((value.into(), what.into()));
+        self
+    }
+
+    /// Says which command makes the page again, with a few words before it.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<String>) -> Report {
+        self.command = Some(command.into());
         self
     }
 
@@ -73,6 +81,9 @@ impl Report {
                 let _ = writeln!(page, "<div><dt>{what}</dt><dd>{value}</dd></div>");
             }
             page.push_str("</dl>\n");
+        }
+        if let Some(line) = &self.command {
+            let _ = writeln!(page, "<p class=\"made\">The whole page:{}</p>", command(line));
         }
         page.push_str("</header>\n<nav aria-label=\"Contents\">\n<ol>\n");
         for (i, chapter) in self.chapters.iter().enumerate() {
@@ -119,10 +130,11 @@ impl Chapter {
     /// Adds a figure with its caption and the command that makes it again.
     #[must_use]
     pub fn figure(mut self, figure: &Figure, caption: &str, command: &str) -> Chapter {
-        let (svg, caption, command) = (figure.to_inline_svg(), escape(caption), escape(command));
+        let (svg, caption, line) =
+            (figure.to_inline_svg(), escape(caption), self::command(command));
         let _ = writeln!(
             self.body,
-            "<figure>\n{svg}\n<figcaption>{caption}<code>{command}</code></figcaption>\n</figure>"
+            "<figure>\n{svg}\n<figcaption>{caption}{line}</figcaption>\n</figure>"
         );
         self
     }
@@ -144,16 +156,17 @@ impl Chapter {
     /// Adds a table; numbers are set to the right.
     #[must_use]
     pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
-        self.add_table("", head, rows)
+        self.add_table(false, head, rows)
     }
 
     /// Adds a table of sentences, which wrap.
     #[must_use]
     pub fn prose_table(self, head: &[&str], rows: &[Vec<String>]) -> Chapter {
-        self.add_table(" class=\"prose\"", head, rows)
+        self.add_table(true, head, rows)
     }
 
-    fn add_table(mut self, class: &str, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+    fn add_table(mut self, prose: bool, head: &[&str], rows: &[Vec<String>]) -> Chapter {
+        let class = if prose { " class=\"prose\"" } else { "" };
         let _ = write!(self.body, "<div class=\"wide\"><table{class}>\n<thead><tr>");
         // A column's head stands where its first row does.
         let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit() || c == '−');
@@ -165,14 +178,29 @@ impl Chapter {
         self.body.push_str("</tr></thead>\n<tbody>\n");
         for row in rows {
             self.body.push_str("<tr>");
-            for cell in row {
-                let _ = write!(self.body, "<td{}>{}</td>", class(is_number(cell)), escape(cell));
+            for (cell, head) in row.iter().zip(head) {
+                // On a narrow screen sentences stand under each other, each with its head.
+                let head = match prose {
+                    true => format!(" data-head=\"{}\"", escape(head)),
+                    false => String::new(),
+                };
+                let class = class(is_number(cell));
+                let _ = write!(self.body, "<td{class}{head}>{}</td>", escape(cell));
             }
             self.body.push_str("</tr>\n");
         }
         self.body.push_str("</tbody>\n</table></div>\n");
         self
     }
+}
+
+/// A command as the page shows it: a line breaks before a flag, never inside one.
+pub(crate) fn command(line: &str) -> String {
+    let line = escape(line);
+    let mut parts = line.split(" --");
+    let mut out = format!("<code>{}", parts.next().unwrap_or_default());
+    parts.for_each(|flag| out += &format!(" <span>--{flag}</span>"));
+    out + "</code>"
 }
 
 /// What the figures' roles look like on the page, in both modes.
@@ -211,13 +239,16 @@ h2{font-size:1.4rem;margin:2.5rem 0 .75rem;padding-top:1rem;border-top:1px solid
 .keys dd{margin:0;font-size:1.4rem;font-weight:600}
 nav ol{columns:2 14rem;padding-left:1.25rem}
 a{color:var(--link)}
-figure{margin:1.5rem 0}
+figure{margin:1.5rem 0;overflow-x:auto}
 figure svg{max-width:100%;height:auto;display:block}
 figure image{image-rendering:pixelated}
-figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:44rem}
+figcaption{color:var(--soft);font-size:.9rem;margin-top:.5rem;max-width:44rem;\
+position:sticky;left:0}
 code{display:block;width:fit-content;max-width:100%;overflow-x:auto;background:var(--panel);\
 color:var(--ink);padding:.2rem .5rem;border-radius:.3rem;margin-top:.35rem;font-size:.85rem;\
 user-select:all}
+code span{white-space:nowrap}
+.made{color:var(--soft);font-size:.9rem}
 .wide{overflow-x:auto}
 .math dt{color:var(--soft);font-size:.9rem;margin-top:.75rem}
 .math dd{margin:0;padding:.2rem 0;overflow:auto hidden}
@@ -228,10 +259,17 @@ table{border-collapse:collapse;font-size:.9rem;margin:1rem 0}
 th,td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;\
 white-space:nowrap}
 .number{font-variant-numeric:tabular-nums;text-align:right}
-table.prose td{white-space:normal;vertical-align:top;text-align:left;min-width:6rem}
+table.prose th{text-align:left}
+table.prose td{white-space:normal;vertical-align:top;text-align:left}
 #mode{float:right;font:inherit;font-size:.85rem;color:var(--soft);background:var(--panel);\
 border:1px solid var(--rule);border-radius:.4rem;padding:.25rem .6rem;cursor:pointer}
-@media print{#mode{display:none}figure,tr{break-inside:avoid}h2,h2+p{break-after:avoid}\
+@media(max-width:40rem){body{padding:1rem .9rem 3rem}table{font-size:.82rem}\
+th,td{padding-right:.6rem}table.prose,table.prose tbody,table.prose tr{display:block}\
+table.prose thead{display:none}table.prose tr{border-bottom:1px solid var(--rule);padding:.5rem 0}\
+table.prose td{display:grid;grid-template-columns:6rem 1fr;border:0;padding:.1rem 0}\
+table.prose td::before{content:attr(data-head);color:var(--soft)}}
+@media print{#mode,.pick .each,.picked,.pick .hint,.pick .mark{display:none}figure{overflow:visible}\
+figcaption{position:static}code span{white-space:normal}figure,tr{break-inside:avoid}h2,h2+p{break-after:avoid}\
 nav{break-after:avoid}\
 body{max-width:none;padding:0;font-size:.9rem}section{break-inside:auto}}
 ";

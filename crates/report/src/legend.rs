@@ -65,6 +65,9 @@ fn draw_mark(scene: &mut Scene, x: f64, y: f64, mark: &Mark) {
             scene.add(item.fill(*paint).opacity(*opacity));
         }
         Mark::Outline(paint) => {
+            // White around it as on the chart: a dark outline would be lost on a dark page.
+            let halo = Item::rect(middle - 6.0, y - 6.0, 12.0, 12.0);
+            scene.add(halo.stroke(crate::color::Rgb::WHITE, 4.0));
             scene.add(Item::rect(middle - 6.0, y - 6.0, 12.0, 12.0).stroke(*paint, 1.5));
         }
         Mark::Cross(paint) => cross(scene, middle, y, *paint),

@@ -1,4 +1,4 @@
-//! Corrupting it: the words, the table and the chapter.
+//! Corrupting the images: the words, the table and the chapter.
 
 use cutaway::Model;
 use cutaway::data::Dataset;
@@ -51,7 +51,7 @@ pub(crate) fn sentences(model: &Model, c: &Corrupted) -> Vec<String> {
     if let (Some(worst), Some(mildest), true) = (c.worst(), c.mildest(), c.rows.len() > 1) {
         sentences.push(format!(
             "The mildest is {} ({}); the worst is {} ({}), under which {} images that were right \
-             no longer are, and “{}” is predicted most often ({} times).",
+             no longer are, and ‘{}’ is predicted most often ({} times).",
             mildest.corruption.title(),
             percent(mildest.accuracy),
             worst.corruption.title(),
@@ -77,7 +77,7 @@ pub(crate) fn chapter(model: &Model, measured: &Measured, command: &str) -> Resu
         ]
     });
     let count = number::count(c.count as u64);
-    Ok(Chapter::new("Corrupting it")
+    Ok(Chapter::new("Corrupting the images")
         .text(&format!(
             "The corruptions of MNIST-C (Mu and Gilmer 2019) at its severities, made here from \
              their definitions. {}",

@@ -30,7 +30,8 @@ pub(super) fn chapter(model: &Model, look: &Look, ask: &str, data: &str) -> Resu
         let parts = look.strongest[image].iter().map(|traced| part(model, look, image, traced));
         chapter = chapter.pick(
             &pictures::grid(maps, image, name)?,
-            "Each tile is a map: bright where the channel answers.",
+            "Each tile is a map: bright where the channel answers, on one scale for all maps and \
+             images.",
             &command,
             parts.collect::<Result<_>>()?,
         );
@@ -57,14 +58,14 @@ fn origins(look: &Look, names: &[String]) -> String {
             means.map(|(image, name)| format!("{:.3} for the {name}", image.means[*channel]));
         let means: Vec<String> = means.collect();
         format!(
-            "{} (channel {channel}) has the mean {}; the largest part of it comes from {}.",
+            "{} (channel {channel}) has the mean {}, the largest part of it from {}",
             map_name(&look.maps, *channel),
             means.join(" and "),
             way(chain)
         )
     });
     let sentences: Vec<String> = sentences.collect();
-    format!("The maps in which the images differ most: {}", sentences.join(" "))
+    format!("The maps in which the images differ most: {}.", sentences.join("; "))
 }
 
 /// What a click on a map shows: the strongest unit's receptive field and sum.

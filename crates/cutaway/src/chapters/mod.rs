@@ -9,7 +9,7 @@ pub(crate) mod published;
 pub(crate) mod rnn;
 pub(crate) mod shift;
 pub(crate) mod transplant;
-mod units;
+pub(crate) mod units;
 pub(crate) mod windows;
 
 pub(crate) use inside::Inside;

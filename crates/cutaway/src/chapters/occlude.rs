@@ -10,6 +10,7 @@ use ndarray::Array3;
 
 use super::published::Published;
 use super::windows;
+use crate::commands::maps::whose;
 use crate::error::Result;
 use crate::figures;
 use crate::samples::Sample;
@@ -109,17 +110,18 @@ impl Covering {
         let sweep = &self.result.sweep;
         let [accuracy, cliff, critical] = &self.sentences(model)[..] else { unreachable!() };
         let what = format!("under a window of {}", sweep.grid.window);
-        let mut chapter = Chapter::new("Covering it")
+        let mut chapter = Chapter::new("Covering a part of an image")
             .text(&format!(
                 "A {} window slides over {}, one place every {}. {accuracy}",
                 what_covers(self.settings.cover),
-                self.sample.source,
+                whose(model, &self.sample),
                 pixels(sweep.grid.stride)
             ))
             .text(cliff);
         let p_true = figures::windows::p_true(model, sweep, &what)?;
         let caption = "Each cell is a window, at the row and column of its top left pixel; its \
-                       colour is the probability of the true class when that window is covered.";
+                       colour is the probability of the true class when that window is covered, \
+                       from 0 to 1.";
         chapter = match self.hover_map(model)? {
             Some(map) => chapter.hover_map(&map, &p_true, caption, command)?,
             None => chapter.figure(&p_true, caption, command),
@@ -127,7 +129,7 @@ impl Covering {
         chapter = chapter
             .figure(
                 &figures::windows::predicted(model, sweep, &what)?,
-                "What the network says at each place of the window.",
+                "What the network says at each place of the window: a colour a class.",
                 command,
             )
             .figure(
@@ -143,7 +145,8 @@ impl Covering {
             .text(critical)
             .figure(
                 &figures::windows::pixel_drop(model, sweep)?,
-                "For each pixel the mean fall of P(true) over the windows that cover it.",
+                "For each pixel the mean fall of P(true) over the windows that cover it, on a scale \
+                 from −1 (a rise) to 1.",
                 command,
             );
         match many {
@@ -240,10 +243,11 @@ impl ManyCoverings {
     pub(crate) fn sentences(&self, model: &Model) -> Vec<String> {
         let many = &self.many;
         let mut sentences = vec![format!(
-            "Of {} windows over {} images, {} are recognised. {} of the {} images that are right \
-             uncovered are lost under at least one window.",
+            "Of {} windows over {} images, one every {}, {} leave the image recognised. {} of the {} \
+             images that are right uncovered are lost under at least one window.",
             number::count(many.windows as u64),
             number::count(many.images as u64),
+            pixels(many.grid.stride),
             number::percent(many.accuracy, 2),
             number::count((many.right_uncovered - many.never_lost) as u64),
             number::count(many.right_uncovered as u64)
@@ -279,9 +283,10 @@ impl ManyCoverings {
         let mut chapter = chapter.text(&self.sentences(model).join(" "));
         let captions = [
             "Mean probability of the true class at each place of the window, for the images of each \
-             class, with the share of windows that are recognised.",
+             class, from 0 to 1; beneath, the share of windows that leave them recognised.",
             "Share of the images right when nothing is covered that are lost at each place.",
-            "Windows recognised, and images that no window fools, against the side of the window.",
+            "Share of the windows that leave the image recognised, and of the images that no window \
+             fools, against the side of the window.",
         ];
         let commands = [of_places, of_places, of_sizes];
         let parts = captions.into_iter().zip(commands);

@@ -40,7 +40,8 @@ pub(crate) fn chapter(rows: &[Published]) -> Chapter {
     });
     Chapter::new("Published and measured")
         .text(
-            "The figures of the reference study beside those of this run. The study does not say \
+            "The figures of the reference study beside those of this run; the numbers in front are \
+             those of its problems. The study does not say \
              which test images it took, nor how long it trained: its network is another one, and \
              single images need not agree.",
         )

@@ -15,12 +15,12 @@ const DIGITS: usize = 9;
 const FEWER: usize = 7;
 
 /// Works the study's problem out and tells of it. Takes milliseconds.
-pub(crate) fn study() -> Result<Chapter> {
+pub(crate) fn study(out: &str) -> Result<Chapter> {
     let findings = findings(Problem::study(), &Options::default(), true, true)?;
-    of(&findings)
+    of(&findings, &format!("cutaway rnn --out {out}"))
 }
 
-fn of(findings: &Findings) -> Result<Chapter> {
+fn of(findings: &Findings, command: &str) -> Result<Chapter> {
     let Findings { problem, lab, .. } = findings;
     let descent = &lab.descent;
     let mut chapter = Chapter::new("A recurrent network by hand")
@@ -30,7 +30,7 @@ fn of(findings: &Findings) -> Result<Chapter> {
              {}.",
             problem.hidden(),
             problem.length(),
-            problem.loss().text()
+            problem.loss().text().replace('-', "−")
         ))
         .table(&["t", "a", "h", "o", "ŷ", "L"], &steps(findings));
     for derivation in &lab.derivations {
@@ -50,14 +50,14 @@ fn of(findings: &Findings) -> Result<Chapter> {
             &figures::rnn::differences(findings)?,
             "The largest error of central differences over all parameters and states, against \
              backpropagation: a large step cuts the curve short, a small one drowns in rounding.",
-            "cutaway rnn --out cutaway-out",
+            command,
         );
     if let Some(figure) = figures::rnn::through_time(findings)? {
         chapter = chapter.figure(
             &figure,
             "The norm of the derivative of each loss by each state up to it, all that follows from the \
              state taken into account, logarithmic scale.",
-            "cutaway rnn --out cutaway-out",
+            command,
         );
     }
     let names: Vec<&str> = descent.update.iter().map(|p| p.name()).collect();

@@ -1,9 +1,10 @@
-//! Shifting it: the words, the table and the chapter.
+//! Shifting an image: the words, the table and the chapter.
 
 use cutaway::Model;
 use cutaway::probe::{Curve, Direction, FillMode, Parameter, ShiftRow, Transform};
 use cutaway::report::{Chapter, number};
 
+use crate::commands::maps::whose;
 use crate::commands::shift::Measured;
 use crate::error::Result;
 use crate::figures::shift as figures;
@@ -11,7 +12,7 @@ use crate::figures::shift as figures;
 /// The accuracy that sentences call holding.
 const LEVEL: f64 = 0.9;
 
-/// Probabilities that the reference study published for a “1” of MNIST moved sideways, pixels from
+/// Probabilities that the reference study published for a ‘1’ of MNIST moved sideways, pixels from
 /// beyond the border filled in by `nearest`.
 const PUBLISHED: [(f64, f64); 3] = [(0.0, 0.999_855_16), (-3.0, 0.996_133_57), (3.0, 0.721_059_75)];
 
@@ -61,10 +62,10 @@ pub(crate) fn published_cases(measured: &Measured) -> Vec<[String; 4]> {
         let p = number::fixed(published(measured, row)?, 8);
         let ours = number::fixed(f64::from(row.p_true), 8);
         let note = match &measured.sample.index {
-            Some(index) => format!("Which “1” it was is not published; here test sample {index}."),
-            None => "Which “1” it was is not published.".to_owned(),
+            Some(index) => format!("Which ‘1’ it was is not published; here test sample {index}."),
+            None => "Which ‘1’ it was is not published.".to_owned(),
         };
-        Some([format!("1 P(1) of a “1” {}", remark(&row.transform)), p, ours, note])
+        Some([format!("1 P(1) of a ‘1’ {}", remark(&row.transform)), p, ours, note])
     };
     measured.shifts.rows.iter().filter_map(case).collect()
 }
@@ -129,7 +130,7 @@ pub(crate) fn sentences(model: &Model, measured: &Measured) -> Vec<String> {
     let (grid, class) = (&shifts.grid, shifts.class);
     let (kept, all) = (grid.kept(class), grid.len());
     let mut sentences = vec![format!(
-        "Of the {all} shifts by up to {} whole pixels, {kept} ({}) leave the prediction at “{}”.",
+        "Of the {all} shifts by up to {} whole pixels, {kept} ({}) leave the prediction at ‘{}’.",
         grid.dx.len() / 2,
         number::percent(kept as f64 / all as f64, 1),
         model.label(class)
@@ -153,9 +154,9 @@ fn directions(model: &Model, measured: &Measured) -> String {
     for (direction, name) in names {
         match grid.first_lost(direction, class) {
             Some((0, says)) => {
-                return format!("The image as it is is taken for “{}”.", model.label(says));
+                return format!("The image as it is is taken for ‘{}’.", model.label(says));
             }
-            Some((by, says)) => lost.push(format!("{by} px {name} (“{}”)", model.label(says))),
+            Some((by, says)) => lost.push(format!("{by} px {name} (‘{}’)", model.label(says))),
             None => kept.push(name),
         }
     }
@@ -206,11 +207,12 @@ pub(crate) fn chapter(model: &Model, measured: &Measured, command: &str) -> Resu
     let (head, rows) = table(model, measured);
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let shifts = &measured.shifts;
-    let mut chapter = Chapter::new("Shifting it")
+    let mut chapter = Chapter::new("Shifting an image")
         .text(&format!(
-            "The image is {}. Where it is moved, the border pixel fills what comes in from beyond \
+            "The image is {}. Where it moves away, the border pixel fills what comes in from beyond \
              the border, as in Keras ({}).",
-            measured.sample.source, shifts.fill.mode
+            whose(model, &measured.sample),
+            shifts.fill.mode
         ))
         .table(&head, &rows)
         .figure(
@@ -220,7 +222,7 @@ pub(crate) fn chapter(model: &Model, measured: &Measured, command: &str) -> Resu
         );
     if shifts.rows.iter().any(|row| published(measured, row).is_some()) {
         chapter = chapter.text(
-            "The published probabilities are those of another training run, for a “1” that the \
+            "The published probabilities are those of another training run, for a ‘1’ that the \
              publication does not name; they need not agree to a digit.",
         );
     }
@@ -234,7 +236,7 @@ pub(crate) fn chapter(model: &Model, measured: &Measured, command: &str) -> Resu
     );
     chapter = chapter.figure(
         &figures::predictions(model, measured)?,
-        "The class that the network predicts for each of these shifts.",
+        "The class that the network predicts for each of these shifts: a colour a class.",
         command,
     );
     if curves.is_empty() {

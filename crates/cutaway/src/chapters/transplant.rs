@@ -11,6 +11,7 @@ use ndarray::Array3;
 
 use super::published::Published;
 use super::windows;
+use crate::commands::maps::whose;
 use crate::error::Result;
 use crate::figures;
 use crate::figures::windows::probability;
@@ -183,22 +184,23 @@ impl Transplanting {
         let sweep = &self.result.sweep;
         let what = self.what(model);
         let p_true = figures::windows::p_true(model, sweep, &what)?;
-        let mut chapter = Chapter::new("Transplanting into it")
+        let mut chapter = Chapter::new("Transplanting from another image")
             .text(&format!(
                 "A window slides over {} and shows {} at the same place.",
-                self.sample.source, self.donor.source
+                whose(model, &self.sample),
+                whose(model, &self.donor)
             ))
             .text(&self.sentences(model).join(" "))
             .hover_map(
                 &self.hover_map(model)?,
                 &p_true,
                 "Each cell is a window, at the row and column of its top left pixel; its colour is \
-                 the probability of the true class when the donor shows there.",
+                 the probability of the true class when the donor shows there, from 0 to 1.",
                 command,
             )?
             .figure(
                 &figures::windows::predicted(model, sweep, &what)?,
-                "What the network says at each place of the window.",
+                "What the network says at each place of the window: a colour a class.",
                 command,
             );
         if !self.result.failures.is_empty() {
@@ -209,7 +211,8 @@ impl Transplanting {
                      with the smallest.",
                 )
                 .table(&Self::FAILURE_HEAD, &self.failure_rows(model))
-                .figure(&self.failures(model)?, "The same failures as pictures.", command);
+                .figure(&self.failures(model)?, "The same failures as pictures: what is predicted with black in the window, and with \
+                     the donor in it, with its probability; the window’s top left pixel.", command);
         }
         if let Some(compared) = &self.compared {
             chapter = chapter.figure(

@@ -25,10 +25,10 @@ pub(super) fn chapter(
         "cutaway units {ask} --data {data} --classes {},{} --layer {}",
         units.classes[0], units.classes[1], units.layer
     );
-    let mut chapter = Chapter::new(format!("What tells '{a}' from '{b}'")).text(&format!(
+    let mut chapter = Chapter::new(format!("What tells ‘{a}’ from ‘{b}’")).text(&format!(
         "Each of the {} channels of {} answers to an image with the mean of its map. Over {} \
-         images of '{a}' and {} of '{b}': the AUC is the probability that the answer to an image \
-         of '{a}' is larger than that to one of '{b}' (½: the channel cannot tell them apart); \
+         images of ‘{a}’ and {} of ‘{b}’: the AUC is the probability that the answer to an image \
+         of ‘{a}’ is larger than that to one of ‘{b}’ (½: the channel cannot tell them apart); \
          Cohen's d is the difference of the means over the pooled standard deviation. {}",
         units.channels,
         units.layer,
@@ -37,24 +37,21 @@ pub(super) fn chapter(
         best(model, units)
     ));
     let compare = published(model, dataset, units);
-    let marked: Vec<([usize; 2], String)> = match &compare {
-        Some(_) => PUBLISHED.iter().map(|(cell, class)| (*cell, marked(*cell, *class))).collect(),
-        None => Vec::new(),
-    };
-    let heads = |what: &str| [&a, &b].map(|class| format!("{what} '{class}'"));
+    let heads = |what: &str| [&a, &b].map(|class| format!("{what} ‘{class}’"));
     let [[mean_a, mean_b], [right_a, right_b], [p_a, p_b]] =
         [heads("mean"), heads("right"), heads("mean P")];
     chapter = chapter
         .figure(
-            &figures::cells(model, units, &marked)?,
-            "Every channel at its cell of the grid of maps.",
+            &figures::cells(model, units, &marked(dataset, units))?,
+            "Every channel at its cell of the grid of maps; colour and number are 2·AUC − 1, from −1 \
+             (it always answers less) to 1 (always more) to the first class.",
             &command,
         )
         .text(&compare.unwrap_or_default())
         .table(&["cell", "channel", &mean_a, &mean_b, "d", "AUC"], &ranked(units))
         .figure(
             &figures::ranking(model, units)?,
-            "Effect sizes of the most telling channels.",
+            "Effect sizes (Cohen’s d) of the most telling channels, in the order of their AUC.",
             &command,
         );
     if units.details.is_empty() {
@@ -64,7 +61,7 @@ pub(super) fn chapter(
         .figure(
             &figures::mean_maps(model, units)?,
             "Where in the image the difference lies: the channels that speak most for either \
-             class, averaged over all its images.",
+             class, averaged over all its images, on one scale.",
             &command,
         )
         .text(&places(model, dataset, units))
@@ -77,12 +74,13 @@ pub(super) fn chapter(
         )
         .figure(
             &figures::classes(model, units)?,
-            "What the same channels answer to all classes: their mean activation.",
+            "What the same channels answer to all classes: their mean activation, as number and \
+                 colour.",
             &command,
         )
         .text(&format!(
             "Without one of these channels (its map set to 0 for everything that follows), the \
-             network says of the test images of '{a}' and of '{b}':"
+             network says of the test images of ‘{a}’ and of ‘{b}’:"
         ))
         .table(&["without", "speaks for", &right_a, &p_a, &right_b, &p_b], &ablated(model, units))
         .text(&harm(model, units)))
@@ -93,26 +91,37 @@ fn best(model: &Model, units: &Units) -> String {
     let class = model.label(units.classes[usize::from(row.auc < 0.5)]);
     let strong = units.rows.iter().filter(|r| (r.auc - 0.5).abs() >= 0.4).count();
     format!(
-        "The most telling one, channel {} at ({}, {}), speaks for '{class}' with an AUC of {:.4}; \
+        "The most telling one, channel {} at ({}, {}), speaks for ‘{class}’ with an AUC of {:.4}; \
          {strong} of {} have one beyond 0.9 or below 0.1.",
         row.channel, row.cell[0], row.cell[1], row.auc, units.channels
     )
 }
 
-fn marked([row, col]: [usize; 2], class: usize) -> String {
-    format!("({row}, {col}): the study's, for '{class}'")
+/// The cells that the study names, to be outlined where the question is the study's.
+pub(crate) fn marked(dataset: &Dataset, units: &Units) -> Vec<([usize; 2], String)> {
+    if !is_the_studys(dataset, units) {
+        return Vec::new();
+    }
+    let named = |&([row, col], class): &([usize; 2], usize)| {
+        ([row, col], format!("({row}, {col}): the study's, for ‘{class}’"))
+    };
+    PUBLISHED.iter().map(named).collect()
+}
+
+fn is_the_studys(dataset: &Dataset, units: &Units) -> bool {
+    let same = dataset.name == "mnist" && units.classes == [0, 8];
+    same && units.channels == 64 && units.grid_columns == 8
 }
 
 /// The study's cells beside ours, where the question is the study's.
 fn published(model: &Model, dataset: &Dataset, units: &Units) -> Option<String> {
-    let same = dataset.name == "mnist" && units.classes == [0, 8];
-    if !same || units.channels != 64 || units.grid_columns != 8 {
+    if !is_the_studys(dataset, units) {
         return None;
     }
     let cells = PUBLISHED.iter().filter_map(|(cell, class)| {
         let rank = units.rows.iter().position(|row| row.cell == *cell)?;
         let (auc, rank) = (units.rows[rank].auc, rank + 1);
-        Some(format!("({}, {}) for '{class}': here AUC {auc:.3}, rank {rank}", cell[0], cell[1]))
+        Some(format!("({}, {}) for ‘{class}’: here AUC {auc:.3}, rank {rank}", cell[0], cell[1]))
     });
     let cells: Vec<String> = cells.collect();
     let top = |class: usize| -> String {
@@ -124,10 +133,10 @@ fn published(model: &Model, dataset: &Dataset, units: &Units) -> Option<String> 
         of.map(cell).collect::<Vec<_>>().join(" and ")
     };
     Some(format!(
-        "The reference study read off two pictures that cells (6, 0) and (5, 0) speak for '0' and \
-         (1, 1) and (5, 2) for '8'. That was another training run: which channel learns what is an \
+        "The reference study read off two pictures that cells (6, 0) and (5, 0) speak for ‘0’ and \
+         (1, 1) and (5, 2) for ‘8’. That was another training run: which channel learns what is an \
          accident of its random beginning, so cells of two runs do not correspond. In this network \
-         those cells are {}. Here the cells that speak most for '{}' are {}, for '{}' {}.",
+         those cells are {}. Here the cells that speak most for ‘{}’ are {}, for ‘{}’ {}.",
         cells.join("; "),
         model.label(0),
         top(0),
@@ -193,13 +202,13 @@ fn ablated(model: &Model, units: &Units) -> Vec<Vec<String>> {
     };
     let mut rows = vec![row("nothing".to_owned(), String::new(), &units.baseline)];
     for detail in &units.details {
-        let class = format!("'{}'", model.label(detail.speaks_for));
+        let class = format!("‘{}’", model.label(detail.speaks_for));
         rows.push(row(figures::name(units, detail.channel), class, &detail.ablated));
     }
     for (class, answers) in units.classes.iter().zip(&units.without_all) {
         let count = units.details.iter().filter(|d| d.speaks_for == *class).count();
         if count > 1 {
-            let class = format!("'{}'", model.label(*class));
+            let class = format!("‘{}’", model.label(*class));
             rows.push(row(format!("all {count} of these for {class}"), class, answers));
         }
     }
@@ -216,10 +225,10 @@ fn harm(model: &Model, units: &Units) -> String {
         let class = model.label(units.classes[side]);
         let loss = lost(worst, side);
         if loss <= 0.0 {
-            return Some(format!("'{class}' loses no accuracy by the loss of any one of them."));
+            return Some(format!("‘{class}’ loses no accuracy by the loss of any one of them."));
         }
         Some(format!(
-            "'{class}' loses most accuracy without {}: {} percentage points.",
+            "‘{class}’ loses most accuracy without {}: {} percentage points.",
             figures::name(units, worst.channel),
             number::fixed(100.0 * loss, 2)
         ))

@@ -27,12 +27,17 @@ pub(crate) fn accuracy(model: &Model, sweep: &WindowSweep, windows: &str) -> Str
         if recognised(sweep) { "leave it" } else { "make it" }
     );
     let wrong = sweep.predictions.iter().filter(|c| c.class != sweep.truth);
-    let wrong: Vec<String> =
-        wrong.map(|c| format!("{} as {}", c.windows, model.label(c.class))).collect();
+    let wrong: Vec<String> = wrong.map(|c| read(c.windows, &model.label(c.class))).collect();
     if !wrong.is_empty() {
-        text += &format!(" The others are read {}.", wrong.join(", "));
+        text += &format!(" Of the others, {}.", wrong.join(", "));
     }
     text
+}
+
+/// `33 are read as ‘5’`.
+fn read(windows: usize, label: &str) -> String {
+    let verb = if windows == 1 { "is" } else { "are" };
+    format!("{} {verb} read as ‘{label}’", number::count(windows as u64))
 }
 
 /// Whether the image is recognised as it is.

@@ -29,7 +29,7 @@ pub(crate) struct Measured {
 pub(crate) fn run(verb: &args::Corrupt, common: &Common) -> Result<()> {
     let which = which(&verb.only)?;
     let model = super::open_model(&verb.model.model, common)?;
-    let dataset = super::open_data(&verb.data.data, common)?;
+    let dataset = super::open_data_for(&model, &verb.data.data, common)?;
     let limit = match verb.limit {
         Some(limit) => super::check_limit(limit, &dataset)?,
         None => dataset.test.len(),
@@ -123,13 +123,8 @@ pub(crate) fn for_study(
 
 impl StudyCorruptions {
     /// Its chapter; `ask` names model and data on a command line.
-    pub(crate) fn chapter(
-        &self,
-        model: &Model,
-        ask: &str,
-        seed: u64,
-    ) -> Result<cutaway::report::Chapter> {
-        let command = format!("cutaway corrupt {ask} --limit {STUDY_LIMIT} --seed {seed}");
+    pub(crate) fn chapter(&self, model: &Model, ask: &str) -> Result<cutaway::report::Chapter> {
+        let command = format!("cutaway corrupt {ask} --limit {STUDY_LIMIT}");
         chapters::corrupt::chapter(model, &self.0, &command)
     }
 

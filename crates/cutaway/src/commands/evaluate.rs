@@ -14,7 +14,7 @@ use crate::{console, figures};
 
 pub(crate) fn run(verb: &Evaluate, common: &Common) -> Result<()> {
     let model = super::open_model(&verb.model.model, common)?;
-    let dataset = super::open_data(&verb.data.data, common)?;
+    let dataset = super::open_data_for(&model, &verb.data.data, common)?;
     let evaluation = evaluate(model.engine(), &dataset.test)?;
     let json = to_json(&model, &dataset, &evaluation, common.seed);
     if let Some(folder) = &verb.out {
@@ -22,7 +22,14 @@ pub(crate) fn run(verb: &Evaluate, common: &Common) -> Result<()> {
         super::write_json(&folder.join("evaluation.json"), &json)?;
         save(folder, &model, &dataset, &evaluation)?;
     }
-    if common.json { console::print_json(&json) } else { print(&model, &dataset, &evaluation) }
+    if common.json {
+        return console::print_json(&json);
+    }
+    print(&model, &dataset, &evaluation)?;
+    match &verb.out {
+        Some(folder) => console::print(&format!("figures and tables: {}\n", folder.display())),
+        None => Ok(()),
+    }
 }
 
 /// Writes the figures, and the tables as CSV.
@@ -143,7 +150,7 @@ fn print(model: &Model, dataset: &Dataset, e: &Evaluation) -> Result<()> {
     text += "\n\nworst mistakes\n";
     for m in e.worst.iter().take(10) {
         text += &format!(
-            "sample {:>5}: a {} taken for {} with {:.4} (P({}) = {:.2e})\n",
+            "sample {:>5}: {} taken for {} with {:.4} (P({}) = {:.2e})\n",
             m.index,
             model.label(m.label),
             model.label(m.predicted),

@@ -140,10 +140,10 @@ pub(crate) fn stack(images: &[Array3<f32>]) -> Array4<f32> {
     ndarray::concatenate(Axis(0), &views).expect("all images have the shape of the input")
 }
 
-/// What people call an image: "a '0' (mnist test sample 3)".
+/// What people call an image: "a ‘0’ (mnist test sample 3)".
 pub(crate) fn whose(model: &Model, sample: &Sample) -> String {
     match sample.label {
-        Some(label) => format!("a '{}' ({})", model.label(label), sample.source),
+        Some(label) => format!("a ‘{}’ ({})", model.label(label), sample.source),
         None => sample.source.clone(),
     }
 }
@@ -188,7 +188,7 @@ pub(crate) fn map_name(maps: &Maps, channel: usize) -> String {
 /// A sample in a word.
 pub(crate) fn short(model: &Model, sample: &Sample) -> String {
     match (sample.label, sample.index) {
-        (Some(label), _) => format!("'{}'", model.label(label)),
+        (Some(label), _) => format!("‘{}’", model.label(label)),
         (None, Some(index)) => format!("#{index}"),
         (None, None) => tag(sample),
     }
@@ -259,7 +259,7 @@ fn describe(model: &Model, found: &Found) -> String {
         let means = last.images.iter().map(|image| format!("{:.3}", image.means[*channel]));
         let means: Vec<String> = means.collect();
         text += &format!(
-            "{} of {}, channel {channel}: means {}; largest part from {}\n",
+            "{} of {}, channel {channel}: mean {}; largest part from {}\n",
             map_name(last, *channel),
             last.layer,
             means.join(" and "),

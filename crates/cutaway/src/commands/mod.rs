@@ -103,6 +103,30 @@ pub(crate) fn open_data(spec: &str, common: &Common) -> Result<Dataset> {
     Ok(dataset)
 }
 
+/// [`open_data`] for a model: says so where its classes have other names than the data set's.
+pub(crate) fn open_data_for(model: &Model, spec: &str, common: &Common) -> Result<Dataset> {
+    let dataset = open_data(spec, common)?;
+    let ours = &model.network().metadata().labels;
+    if ours.len() == dataset.labels.len() && *ours != dataset.labels {
+        console::say(&format!(
+            "note: the model says {}, the classes of {} are {}: they are matched by their order",
+            first_few(ours),
+            dataset.name,
+            first_few(&dataset.labels)
+        ));
+    }
+    Ok(dataset)
+}
+
+/// `0, 1, 2, …`
+fn first_few(names: &[String]) -> String {
+    let mut text = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > 3 {
+        text += ", …";
+    }
+    text
+}
+
 /// As [`open_model`], with a say in how windows are computed.
 fn open_model_for_sweeps(spec: &str, strategy: Strategy, common: &Common) -> Result<Model> {
     Ok(Model::open(spec, &Options { strategy, ..common.engine()? })?)

@@ -42,7 +42,8 @@ struct Spelling {
     model: String,
     /// `NAME|PATH`
     data: String,
-    /// `--model … --out … --data …`
+    out: String,
+    /// `--model … --out … --data … --seed …`: the seed draws `strokes`
     both: String,
     seed: u64,
 }
@@ -154,10 +155,11 @@ impl Spelling {
             Some("builtin") => "builtin".to_owned(),
             _ => super::quoted(&verb.out.join("model.onnx").display().to_string()),
         };
+        let seed = common.seed;
         let out = super::quoted(&verb.out.display().to_string());
         let data = super::spelled(&verb.data.data, dataset);
         let model = format!("--model {path} --out {out}");
-        Spelling { both: format!("{model} --data {data}"), model, data, seed: common.seed }
+        Spelling { both: format!("{model} --data {data} --seed {seed}"), model, data, out, seed }
     }
 }
 
@@ -180,14 +182,29 @@ fn report(
         .key_figure(number::percent(evaluation.accuracy, 2), "test accuracy")
         .key_figure(super::wrong(evaluation).to_string(), "test images wrong")
         .key_figure(number::count(summary.total_params), "parameters")
-        .key_figure(&dataset.name, "data set");
+        .key_figure(&dataset.name, "data set")
+        .command(study_command(verb, subject, &ask));
     let mut chapters = of_subject(subject, &summary, &ask)?;
     chapters.extend(of_findings(subject, findings, &ask)?);
     if !published.is_empty() {
         chapters.push(chapters::published::chapter(published));
     }
-    chapters.push(chapters::rnn::study()?);
+    chapters.push(chapters::rnn::study(&ask.out)?);
     Ok(chapters.into_iter().fold(report, Report::chapter))
+}
+
+/// The command that makes the page again.
+fn study_command(verb: &Study, subject: &Subject, ask: &Spelling) -> String {
+    let Spelling { data, out, seed, .. } = ask;
+    let how = match (&verb.model, &subject.training) {
+        // The command of the training with another verb.
+        (None, Some((_, command))) => {
+            let flags = command.strip_prefix("cutaway train").unwrap_or_default();
+            return format!("cutaway study{flags} --out {out}");
+        }
+        (model, _) => super::quoted(model.as_deref().unwrap_or("builtin")),
+    };
+    format!("cutaway study --model {how} --data {data} --out {out} --seed {seed}")
 }
 
 /// The network, its training, how good it is.
@@ -195,9 +212,9 @@ fn of_subject(subject: &Subject, summary: &Summary, ask: &Spelling) -> Result<Ve
     let Subject { model, dataset, training, evaluation } = subject;
     let mut all = vec![chapters::network(model, summary, &ask.model)?];
     if let Some((training, command)) = training {
-        all.push(chapters::training(training, command)?);
+        all.push(chapters::training(training, &format!("{command} --out {}", ask.out))?);
     }
-    let evaluate = format!("cutaway evaluate {} --seed {}", ask.both, ask.seed);
+    let evaluate = format!("cutaway evaluate {}", ask.both);
     all.push(chapters::evaluation(model, dataset, evaluation, &evaluate)?);
     all.push(chapters::mistakes(model, dataset, evaluation, &evaluate)?);
     Ok(all)
@@ -206,13 +223,14 @@ fn of_subject(subject: &Subject, summary: &Summary, ask: &Spelling) -> Result<Ve
 /// What it has inside, and how it breaks.
 fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result<Vec<Chapter>> {
     let Subject { model, dataset, .. } = subject;
-    let mut all = findings.inside.chapters(model, dataset, &ask.model, &ask.data)?;
+    let data = format!("{} --seed {}", ask.data, ask.seed);
+    let mut all = findings.inside.chapters(model, dataset, &ask.model, &data)?;
     if let Some(shifts) = &findings.shifts {
         all.push(shifts.chapter(model, &ask.both)?);
     }
     if let Some(windows) = &findings.windows {
-        all.extend(windows.chapters(model, &format!("{} --seed {}", ask.both, ask.seed))?);
+        all.extend(windows.chapters(model, &ask.both)?);
     }
-    all.push(findings.corruptions.chapter(model, &ask.both, ask.seed)?);
+    all.push(findings.corruptions.chapter(model, &ask.both)?);
     Ok(all)
 }

@@ -5,6 +5,7 @@ use cutaway::explain::{self, Settings, Units};
 use serde_json::json;
 
 use crate::args::{self, Common};
+use crate::chapters::units::marked;
 use crate::console;
 use crate::error::{Error, Result};
 use crate::figures::{maps::words, units as pictures};
@@ -25,7 +26,7 @@ pub(crate) fn run(verb: &args::Units, common: &Common) -> Result<()> {
         })?,
     };
     explain::check_finite(network)?;
-    let mut dataset = super::open_data(&verb.data.data, common)?;
+    let mut dataset = super::open_data_for(&model, &verb.data.data, common)?;
     if let Some(limit) = verb.limit {
         let count = dataset.test.len();
         if limit == 0 || limit > count {
@@ -39,7 +40,7 @@ pub(crate) fn run(verb: &args::Units, common: &Common) -> Result<()> {
     super::make_folder(&verb.out)?;
     let name = format!("units-{}-{a}-{b}", super::file_name(&units.layer));
     let mut figures = vec![
-        (name.clone(), pictures::cells(&model, &units, &[])?),
+        (name.clone(), pictures::cells(&model, &units, &marked(&dataset, &units))?),
         (format!("{name}-ranking"), pictures::ranking(&model, &units)?),
     ];
     if !units.details.is_empty() {
@@ -89,14 +90,14 @@ fn check_classes(model: &Model, classes: [usize; 2]) -> Result<()> {
 fn describe(model: &Model, units: &Units) -> String {
     let [a, b] = units.classes.map(|class| model.label(class));
     let mut text = format!(
-        "{}: which of {} channels tell '{a}' ({} images) from '{b}' ({})\n\n",
+        "{}: which of {} channels tell ‘{a}’ ({} images) from ‘{b}’ ({})\n\n",
         units.layer, units.channels, units.counts[0], units.counts[1]
     );
     text += &format!("{:<8} {:>7} ", "cell", "channel");
     text += &format!(
         "{:>10} {:>10} {:>10} {:>8} {:>8}\n",
-        format!("mean '{a}'"),
-        format!("mean '{b}'"),
+        format!("mean ‘{a}’"),
+        format!("mean ‘{b}’"),
         "difference",
         "d",
         "AUC"
@@ -117,7 +118,7 @@ fn describe(model: &Model, units: &Units) -> String {
     }
     let percent = |x: f64| format!("{:.2} %", 100.0 * x);
     text += &format!(
-        "\nwithout ablation: '{a}' {} right, mean P {:.4}; '{b}' {} right, mean P {:.4}\n",
+        "\nwithout ablation: ‘{a}’ {} right, mean P {:.4}; ‘{b}’ {} right, mean P {:.4}\n",
         percent(units.baseline.accuracy[0]),
         units.baseline.mean_p[0],
         percent(units.baseline.accuracy[1]),
@@ -125,8 +126,8 @@ fn describe(model: &Model, units: &Units) -> String {
     );
     for detail in &units.details {
         text += &format!(
-            "{} speaks for '{}'\n  differs most at ({}, {}), which sees {}\n  without it: '{a}' {} \
-             right, mean P {:.4}; '{b}' {} right, mean P {:.4}\n",
+            "{} speaks for ‘{}’\n  differs most at ({}, {}), which sees {}\n  without it: ‘{a}’ {} \
+             right, mean P {:.4}; ‘{b}’ {} right, mean P {:.4}\n",
             pictures::name(units, detail.channel),
             model.label(detail.speaks_for),
             detail.place.row,
@@ -140,7 +141,7 @@ fn describe(model: &Model, units: &Units) -> String {
     }
     for (class, answers) in units.classes.iter().zip(&units.without_all) {
         text += &format!(
-            "without all of these that speak for '{}': '{a}' {} right, mean P {:.4}; '{b}' {} \
+            "without all of these that speak for ‘{}’: ‘{a}’ {} right, mean P {:.4}; ‘{b}’ {} \
              right, mean P {:.4}\n",
             model.label(*class),
             percent(answers.accuracy[0]),

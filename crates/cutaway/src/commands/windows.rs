@@ -40,7 +40,7 @@ pub(crate) fn truth(model: &Model, sample: &Sample) -> Result<usize> {
 /// The image, and how its class is known.
 pub(crate) fn title(model: &Model, sample: &Sample, truth: usize) -> String {
     match sample.label {
-        Some(_) => format!("{}\n", sample.source),
+        Some(_) => format!("{}\n", super::maps::whose(model, sample)),
         None => format!(
             "{}: its class is not known; it is held to be what the model says, ‘{}’\n",
             sample.source,

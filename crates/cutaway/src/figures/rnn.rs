@@ -46,7 +46,7 @@ pub(crate) fn through_time(findings: &Findings) -> Result<Option<Figure>> {
     }
     let mut chart = LineChart::new(
         "How much each loss feels each state",
-        Axis::new("step of the state"),
+        Axis::new("step of the state").whole(),
         Axis::new("norm of dL/dh").log(),
     );
     let wanted = |g: &&Gradient| g.method == Method::Bptt && shown(g.loss, length);
@@ -73,6 +73,6 @@ fn descent(findings: &Findings) -> Result<Figure> {
     let descent = &findings.lab.descent;
     let points = (0..).map(f64::from).zip(descent.losses.iter().copied());
     let title = format!("{} by gradient step, rate {}", descent.loss, descent.rate);
-    let chart = LineChart::new(title, Axis::new("gradient step"), Axis::new("loss"));
+    let chart = LineChart::new(title, Axis::new("gradient step").whole(), Axis::new("loss"));
     Ok(chart.series(Series::new("loss", points)).draw()?)
 }

@@ -32,8 +32,8 @@ pub(crate) fn cells(
         values[row.channel] = 2.0 * row.auc - 1.0;
     }
     let scale = ColorScale::symmetric(1.0)?;
-    let title = format!("Channels of {} that tell '{a}' from '{b}'", units.layer);
-    let label = format!("2·AUC − 1: 1 always larger for '{a}', −1 always larger for '{b}'");
+    let title = format!("Channels of {} that tell ‘{a}’ from ‘{b}’", units.layer);
+    let label = format!("2·AUC − 1: 1 always larger for ‘{a}’, −1 always larger for ‘{b}’");
     let mut map = HeatMap::new(
         title,
         GridAxis::numbers("row of the grid of maps", 0.0, 1.0),
@@ -52,7 +52,7 @@ pub(crate) fn cells(
 pub(crate) fn ranking(model: &Model, units: &Units) -> Result<Figure> {
     let [a, b] = units.classes.map(|class| model.label(class));
     let title = format!("The most telling channels of {}, best first", units.layer);
-    let axis = format!("Cohen's d: to the right larger for '{a}', to the left for '{b}'");
+    let axis = format!("Cohen's d: to the right larger for ‘{a}’, to the left for ‘{b}’");
     let mut chart = BarChart::new(title, Axis::new(axis)).digits(3);
     let rows: Vec<&ChannelRow> = units.rows.iter().filter(|r| r.effect_size.is_some()).collect();
     for row in rows.iter().take(RANKED) {
@@ -69,7 +69,7 @@ pub(crate) fn mean_maps(model: &Model, units: &Units) -> Result<Figure> {
     let all = || tiles.iter().flatten().copied();
     let scale = scale(all().fold(0.0, f32::min), all().fold(0.0, f32::max));
     let title = format!("Mean map of {} over all images of either class", units.layer);
-    let columns = units.classes.map(|class| format!("'{}'", model.label(class)));
+    let columns = units.classes.map(|class| format!("‘{}’", model.label(class)));
     let grid = TileGrid::new(title, shape, tiles, scale.label("mean activation")).columns(2);
     let grid = if units.details.is_empty() { grid } else { grid.column_names(columns) };
     Ok(grid.row_names(rows(units)).tile_size(72.0).draw()?)
@@ -88,7 +88,7 @@ pub(crate) fn drivers(model: &Model, images: &Images, units: &Units) -> Result<F
                 _ => framed(&pixels, driver.receptive_field, factor)?,
             };
             let tile = Tile::new(pixels)
-                .line(format!("'{}' #{}", model.label(driver.label), driver.sample))
+                .line(format!("‘{}’ #{}", model.label(driver.label), driver.sample))
                 .line(format!("{:.2}", driver.value));
             tiles.push(tile);
         }

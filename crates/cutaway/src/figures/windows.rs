@@ -80,14 +80,14 @@ pub(crate) fn telling(model: &Model, sweep: &WindowSweep, shown: &Shown<'_>) -> 
         let picture = framed(&shown(case.window)?, &sweep.grid, case.window)?;
         Ok(Tile::new(picture)
             .line(case_name(model, case))
-            .line(format!("from row {}, column {}", case.row, case.col))
+            .line(format!("row {}, column {}", case.row, case.col))
             .line(format!("P(y={truth}|x) = {}", probability(case.p_true)))
             .line(format!("y_pred = {}", model.label(case.predicted)))
             .line(format!("P(y_pred|x) = {}", probability(case.p_predicted))))
     });
     let tiles: Vec<Tile> = tiles.collect::<Result<_>>()?;
     let columns = tiles.len().max(1);
-    Ok(ImageGrid::new("Telling windows", tiles).columns(columns).tile_size(118.0).draw()?)
+    Ok(ImageGrid::new("Telling windows", tiles).columns(columns).tile_size(122.0).draw()?)
 }
 
 /// What a rule chose, in a few words.

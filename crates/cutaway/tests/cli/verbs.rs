@@ -28,7 +28,7 @@ fn a_study_trains_and_writes_a_page_results_a_model_figures_and_tables() {
     let figures = page.matches("<figcaption>").count();
     assert!(figures >= 20, "{figures}");
     let commands = page.matches("<code>cutaway ").count();
-    assert_eq!(commands, figures, "a command under every figure");
+    assert_eq!(commands, figures + 1, "a command under every figure, and one for the page");
 
     let results: Value = serde_json::from_slice(&shell.read("report/results.json")).unwrap();
     for key in ["model", "model_hash", "dataset", "dataset_hash", "seed", "network", "training"] {
@@ -55,6 +55,7 @@ fn the_commands_under_the_figures_make_the_same_pictures() {
     let study = "study --data digits --epochs 1 --batch-size 50 --seed 3 --out report";
     shell.run(study).ok();
     let page = String::from_utf8(shell.read("report/index.html")).unwrap();
+    let page = page.replace("<span>", "").replace("</span>", "");
     let mut commands: Vec<&str> = page
         .split("<code>cutaway ")
         .skip(1)
@@ -65,6 +66,12 @@ fn the_commands_under_the_figures_make_the_same_pictures() {
         })
         .collect();
     commands.dedup();
+    // The seed may draw the data: whatever asks for data names it.
+    let all = page.split("<code>cutaway ").skip(1);
+    for asks in all.map(|rest| rest.split_once("</code>").expect("an end").0) {
+        assert_eq!(asks.contains("--data "), asks.contains("--seed 3"), "{asks}");
+        assert!(asks.contains("--out report"), "{asks}");
+    }
     assert!(commands.len() >= 3, "{commands:?}");
     let names = ["network", "confusion", "reliability", "mistakes", "filters-conv1"];
     let before: Vec<Option<Vec<u8>>> = names
