@@ -145,12 +145,12 @@ fn units_are_ranked_and_the_best_are_ablated() {
 #[test]
 fn what_is_not_there_is_named_with_what_is_and_nothing_is_written() {
     let cases: [(&[&str], i32, &str); 14] = [
-        (&["filters", "--layer", "conv9"], 1, "conv1"),
+        (&["filters", "--layer", "conv9"], 2, "conv1"),
         (&["filters", "--layer", "relu1"], 2, "conv1, conv2, conv3, conv4"),
         (&["filters", "--layer", "conv1", "--channel", "1"], 2, "input channels 0 to 0"),
         (&["filters", "--channel", "32"], 2, "input channels 0 to 31"),
         (&["maps", "--sample", "200"], 2, "0 to 199"),
-        (&["maps", "--sample", "0", "--layer", "rel3"], 1, "relu3"),
+        (&["maps", "--sample", "0", "--layer", "rel3"], 2, "relu3"),
         (&["maps", "--sample", "0", "--layer", "dense1"], 2, "no stack of maps"),
         (&["maps", "--sample", "0", "--channel", "64"], 2, "channels 0 to 63"),
         (&["maps", "--sample", "0", "--unit", "0,8,0"], 2, "rows 0 to 7"),
