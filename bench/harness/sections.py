@@ -203,7 +203,7 @@ def scaling(sides, effort):
 
 
 def kernels(sides, effort):
-    """The second convolution alone, forward and both gradients, as a share of the machine's multiply-add peak."""
+    """Every layer with multiply-adds, forward and both gradients, as a share of the machine's multiply-add peak."""
     runs = {"cutaway": lambda: sides.cutaway("kernels", isa="auto", repeats=effort.passes)}
     for layout in LAYOUTS:
         runs[layout] = lambda layout=layout: sides.torch("kernels", layout=layout, passes=effort.passes)

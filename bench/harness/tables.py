@@ -97,7 +97,7 @@ def kernels(result):
         theirs = f"{one['torch_best_gflops']:,.0f}" if one["torch_best_gflops"] else "–"
         rows.append([one["name"], f"{one['gflops']:,.0f}", share(one["share_of_peak"]), theirs])
     peak = f"Peak: {result['peak_gflops']:,.0f} GFLOP/s of fused multiply-adds, measured in the same minutes. A share above 100 % is a transform's: the arithmetic is counted as a direct convolution's."
-    return table(["second convolution", "Cutaway, GFLOP/s", "share of peak", "PyTorch's better layout, GFLOP/s"], rows) + "\n\n" + peak
+    return table(["layer and pass", "Cutaway, GFLOP/s", "share of peak", "PyTorch's better layout, GFLOP/s"], rows) + "\n\n" + peak
 
 
 def memory(result):
