@@ -295,7 +295,7 @@ mod tests {
 
         #[test]
         fn logarithmic_ticks_cover_any_positive_range(
-            a in -300i32..300, lead in 1.0f64..10.0, decades in 0.0f64..20.0, target in 2usize..12,
+            a in -290i32..270, lead in 1.0f64..10.0, decades in 0.0f64..20.0, target in 2usize..12,
         ) {
             let low = lead * 10f64.powi(a);
             let high = (low * 10f64.powf(decades)).min(1e305);
