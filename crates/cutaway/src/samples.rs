@@ -2,6 +2,7 @@
 
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
+pub(crate) use cutaway::probe::best;
 use ndarray::{Array3, Ix4};
 
 use crate::args::{Common, SampleArgs};
@@ -112,10 +113,4 @@ pub(crate) fn first_correct(model: &Model, dataset: &Dataset, class: usize) -> R
     Err(Error::Usage(format!(
         "--digit {class}: the test set has no sample of this class that the model gets right"
     )))
-}
-
-/// The most probable class (of equal ones the first) and its probability.
-pub(crate) fn best(probabilities: &[f32]) -> (usize, f32) {
-    let all = probabilities.iter().copied().enumerate();
-    all.fold((0, f32::NEG_INFINITY), |best, (i, p)| if p > best.1 { (i, p) } else { best })
 }

@@ -79,7 +79,7 @@ fn preprocess(p: &Preprocessing, image: &mut [f32]) {
 }
 
 /// The most probable class (of equal ones the first) and its probability.
-pub(crate) fn best(probabilities: &[f32]) -> (usize, f32) {
-    let all = probabilities.iter().copied().enumerate();
+pub fn best<'a>(probabilities: impl IntoIterator<Item = &'a f32>) -> (usize, f32) {
+    let all = probabilities.into_iter().copied().enumerate();
     all.fold((0, f32::NEG_INFINITY), |best, (i, p)| if p > best.1 { (i, p) } else { best })
 }

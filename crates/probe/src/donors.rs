@@ -5,9 +5,10 @@ use cutaway_engine::Engine;
 use ndarray::{Array3, ArrayView3};
 use serde::Serialize;
 
+use crate::ask::best;
 use crate::inputs::{self, correct_samples};
 use crate::transplant::{Donor, Recipient, grid, piece};
-use crate::windows::{Size, Windows, answers, best};
+use crate::windows::{Size, Windows, answers};
 use crate::{Error, Result};
 
 /// How one image fares with donors of every class.

@@ -4,7 +4,7 @@ use cutaway_data::Images;
 use cutaway_engine::Engine;
 use ndarray::{Array3, Array4};
 
-use crate::windows::best;
+use crate::ask::best;
 use crate::{Error, Result};
 
 /// Images that are classified at once.

@@ -54,6 +54,7 @@ pub mod corrupt;
 mod shift;
 
 pub use affine::{Fill, FillMode, Transform, Warp};
+pub use ask::best;
 pub use corrupt::{Corrupted, Corruption, CorruptionRow, corrupt};
 pub use shift::{
     Curve, CurvePoint, Direction, MAX_RANGE, Parameter, ShiftGrid, ShiftRow, Shifts, curve, shifts,

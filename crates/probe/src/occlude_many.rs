@@ -4,9 +4,10 @@ use cutaway_data::Images;
 use cutaway_engine::Engine;
 use serde::Serialize;
 
+use crate::ask::best;
 use crate::inputs;
 use crate::occlude::OcclusionSettings;
-use crate::windows::{Size, Windows, answers, best};
+use crate::windows::{Size, Windows, answers};
 use crate::{Error, Result};
 
 /// What a network answers to many images that are each covered at every place in turn.

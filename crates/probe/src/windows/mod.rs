@@ -15,7 +15,7 @@ use crate::Error;
 pub use cliffs::{Cliff, CliffSide};
 pub use critical::CriticalRegion;
 pub use sweep::{ClassCount, CleanAnswer, WindowAnswer, WindowSweep};
-pub(crate) use sweep::{answers, best, judged};
+pub(crate) use sweep::{answers, judged};
 pub use telling::{Telling, TellingRule};
 
 /// A fall of the probability that counts as none: a window is harmless where P(true) falls by less.

@@ -10,7 +10,7 @@ use super::cliffs::{Cliff, cliffs};
 use super::critical::{CriticalRegion, critical_region, pixel_drop};
 use super::telling::{Telling, telling};
 use super::{Size, Windows};
-use crate::{Error, Result};
+use crate::{Error, Result, best};
 
 /// Bytes of patches that wait for the engine at once.
 const PATCH_BYTES: usize = 64 << 20;
@@ -238,10 +238,4 @@ pub(super) fn count_classes(rows: &[WindowAnswer]) -> Vec<ClassCount> {
     let mut counts: Vec<ClassCount> = counts.collect();
     counts.sort_by_key(|c| std::cmp::Reverse(c.windows));
     counts
-}
-
-/// The most probable class (of equal ones the first) and its probability.
-pub(crate) fn best<'a>(probabilities: impl IntoIterator<Item = &'a f32>) -> (usize, f32) {
-    let all = probabilities.into_iter().copied().enumerate();
-    all.fold((0, f32::NEG_INFINITY), |best, (i, p)| if p > best.1 { (i, p) } else { best })
 }
