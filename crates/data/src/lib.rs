@@ -44,6 +44,7 @@ mod open;
 mod options;
 mod picture;
 mod random;
+pub mod sequences;
 pub mod strokes;
 
 pub use atomic::write_atomically;

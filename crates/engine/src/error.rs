@@ -51,4 +51,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// Sequences or weights of a recurrent layer that do not fit together.
+    #[error("{0}")]
+    Sequences(String),
 }

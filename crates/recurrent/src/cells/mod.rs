@@ -7,36 +7,11 @@
 
 pub mod reference;
 
+pub use cutaway_engine::cells::Cell;
 use serde::{Deserialize, Serialize};
 
 use crate::Matrix;
 use crate::error::{Error, Result};
-
-/// Which cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cell {
-    /// `h = tanh(W x + U h + b)`
-    Tanh,
-    /// `h = max(0, W x + U h + b)`
-    Relu,
-    /// Input, forget, cell and output gate, in this order.
-    Lstm,
-    /// Reset, update and new gate, in this order.
-    Gru,
-}
-
-impl Cell {
-    /// How many blocks of `hidden` rows the weights have.
-    #[must_use]
-    pub fn gates(self) -> usize {
-        match self {
-            Cell::Tanh | Cell::Relu => 1,
-            Cell::Gru => 3,
-            Cell::Lstm => 4,
-        }
-    }
-}
 
 /// The weights of one layer, or their gradient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
