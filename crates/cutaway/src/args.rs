@@ -462,3 +462,74 @@ pub(crate) struct Rnn {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
+
+#[derive(ClapArgs, Clone, Debug)]
+pub(crate) struct Sequence {
+    /// `protein-like` (made from the seed, no files needed), `adding`, `copying`, `recall` (exact tasks,
+    /// likewise made), or a folder of FASTA files, one a class, or one FASTA file with classes in its headers
+    #[arg(long, default_value = "protein-like", value_name = "NAME|PATH")]
+    pub(crate) data: String,
+    /// Only these classes of a folder or file, in this order. Default: all
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) classes: Vec<String>,
+    /// Steps of an exact task's sequences
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) length: usize,
+    /// Sequences to make, or at most this many of each class of a file
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Leave longer sequences out
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) longest: usize,
+    /// Keep near-duplicates; by default they are removed before the split
+    #[arg(long)]
+    pub(crate) keep_duplicates: bool,
+    /// The networks: tanh, relu, lstm, gru, esn
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "tanh,lstm,gru,esn")]
+    pub(crate) cells: Vec<String>,
+    /// Which way they read: forward, reverse, both
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "forward,reverse")]
+    pub(crate) directions: Vec<String>,
+    /// Runs of each, with the seeds --seed, --seed + 1, ...
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) seeds: u64,
+    /// Seconds of training for each run: equal for all, but not to the same bits
+    #[arg(long, value_name = "X", conflicts_with = "epochs")]
+    pub(crate) seconds: Option<f64>,
+    /// Epochs of training for each run instead: the same bits every time
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Values of the LSTM's state; the other cells get the size that makes as many parameters
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) hidden: usize,
+    /// Units of the echo state network
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) units: usize,
+    /// What the answer is read from: last, mean, max
+    #[arg(long, value_name = "NAME", default_value = "last")]
+    pub(crate) readout: String,
+    /// Recurrent layers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) layers: usize,
+    /// Learning rate
+    #[arg(long, value_name = "X")]
+    pub(crate) rate: Option<f32>,
+    /// adam or sgd
+    #[arg(long, value_name = "NAME", default_value = "adam")]
+    pub(crate) optimizer: String,
+    /// Largest norm of a gradient; 0 for no clipping
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) clip: f32,
+    /// Backpropagate through the last N steps only
+    #[arg(long, value_name = "N")]
+    pub(crate) truncate: Option<usize>,
+    /// Look at a saved network instead of training
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// The test sequence to look at closely. Default: the first of the first class that is said rightly
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<usize>,
+    /// Write figures, the networks and a table of all runs into this folder
+    #[arg(long, value_name = "DIR", default_value = "cutaway-out")]
+    pub(crate) out: PathBuf,
+}
