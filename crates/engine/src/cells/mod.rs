@@ -26,6 +26,7 @@
 
 mod layer;
 mod parameters;
+pub mod plain;
 mod steps;
 mod tape;
 
