@@ -24,6 +24,7 @@
 //! # Ok::<(), cutaway_engine::Error>(())
 //! ```
 
+mod buffer;
 mod layer;
 mod parameters;
 pub mod plain;
