@@ -116,21 +116,21 @@ impl Kernel for Rows<'_> {
 }
 
 /// What the blocks of a product have in common.
-struct Product<'a> {
-    a: *const f32,
-    segments: &'a [usize],
-    inner: usize,
-    b: *const f32,
-    n: usize,
-    c: *mut f32,
-    ldc: usize,
-    epilogue: Epilogue<'a>,
+pub(super) struct Product<'a> {
+    pub(super) a: *const f32,
+    pub(super) segments: &'a [usize],
+    pub(super) inner: usize,
+    pub(super) b: *const f32,
+    pub(super) n: usize,
+    pub(super) c: *mut f32,
+    pub(super) ldc: usize,
+    pub(super) epilogue: Epilogue<'a>,
 }
 
 impl Product<'_> {
-    /// `count` rows of `C`; row `i` of `A` starts at `row(i)`.
+    /// `count` rows of `C`, at least one; row `i` of `A` starts at `row(i)`.
     #[inline(always)]
-    unsafe fn run<V: Vector>(&self, count: usize, row: impl Fn(usize) -> usize + Copy) {
+    pub(super) unsafe fn run<V: Vector>(&self, count: usize, row: impl Fn(usize) -> usize + Copy) {
         let blocks = count.div_ceil(V::TILE_ROWS);
         let (base, extra) = (count / blocks, count % blocks);
         let width = 2 * V::LANES;
