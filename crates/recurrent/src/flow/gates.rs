@@ -169,9 +169,7 @@ impl Tally {
             gate: names[gate].to_owned(),
             quantiles: [0.05, 0.25, 0.5, 0.75, 0.95].map(|q| self.scales.scale(q)),
             // A sum of −0.0 would give −∞.
-            units: sorted(
-                self.logs.iter().map(|sum| self.steps as f64 / (-sum).abs()).collect(),
-            ),
+            units: sorted(self.logs.iter().map(|sum| self.steps as f64 / (-sum).abs()).collect()),
         });
         let gates = names.iter().zip(&self.gates).map(statistics).collect();
         let (cell, sequences, steps) = (self.cell, self.sequences, self.steps);

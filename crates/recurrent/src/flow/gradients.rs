@@ -57,8 +57,7 @@ pub fn gradients(trajectory: &Trajectory<'_>, by_states: &[Vec<f64>]) -> Result<
     let mut flow = GradientFlow {
         states: Vec::new(),
         memories: lstm.then(Vec::new),
-        paths: has_memory
-            .then(|| Paths { along_memory: Vec::new(), through_weights: Vec::new() }),
+        paths: has_memory.then(|| Paths { along_memory: Vec::new(), through_weights: Vec::new() }),
     };
     let mut whole = Scaled::zeros(trajectory.state_size());
     let mut straight = Scaled::zeros(trajectory.hidden());

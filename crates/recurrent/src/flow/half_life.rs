@@ -257,8 +257,8 @@ fn check(trajectory: &Trajectory<'_>, options: &HalfLifeOptions) -> Result<()> {
         )));
     }
     let values = options.directions.saturating_mul(trajectory.state_size());
-    let values = values.saturating_mul(options.at.len()).saturating_add(
-        options.directions.saturating_mul(options.at.len()).saturating_mul(steps),
-    );
+    let values = values
+        .saturating_mul(options.at.len())
+        .saturating_add(options.directions.saturating_mul(options.at.len()).saturating_mul(steps));
     at_most("values of changes", LIMIT, values, "try fewer directions or steps")
 }

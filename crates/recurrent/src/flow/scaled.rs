@@ -53,9 +53,8 @@ impl Scaled {
 
     /// The parts before and from a place.
     pub(super) fn log10_norms_around(&self, place: usize) -> (f64, f64) {
-        let part = |values: &[f64]| {
-            log10_norm(values) + self.exponent as f64 * std::f64::consts::LOG10_2
-        };
+        let part =
+            |values: &[f64]| log10_norm(values) + self.exponent as f64 * std::f64::consts::LOG10_2;
         (part(&self.values[..place]), part(&self.values[place..]))
     }
 

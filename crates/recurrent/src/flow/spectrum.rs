@@ -2,9 +2,11 @@
 //! outside it explodes. Pascanu, Mikolov and Bengio (2013), section 2.1.
 
 use cutaway_engine::cells::Cell;
+use nalgebra::DMatrix;
 use nalgebra::linalg::Schur;
 use serde::Serialize;
 
+use super::random::Random;
 use super::{at_most, block, finite_matrix, gate_names, norm2};
 use crate::cells::Weights;
 use crate::error::{Error, Result};
@@ -13,6 +15,8 @@ use crate::error::{Error, Result};
 const LIMIT: usize = 2048;
 /// Iterations of QR for each eigenvalue; about 2 are needed.
 const ITERATIONS: usize = 100;
+/// Sides from which a matrix is looked at before it is given up.
+const ATTEMPTS: u64 = 4;
 
 /// The recurrent weights of each gate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,9 +61,20 @@ pub fn spectrum(cell: Cell, weights: &Weights) -> Result<Spectrum> {
     Ok(Spectrum { cell, blocks: blocks.collect::<Result<_>>()? })
 }
 
-fn eigenvalues(matrix: nalgebra::DMatrix<f64>) -> Result<Vec<[f64; 2]>> {
+fn eigenvalues(matrix: DMatrix<f64>) -> Result<Vec<[f64; 2]>> {
     let iterations = ITERATIONS * matrix.nrows() + ITERATIONS;
-    let schur = Schur::try_new(matrix, f64::EPSILON, iterations).ok_or_else(|| {
+    let turned = |attempt: u64| {
+        if attempt == 0 {
+            return matrix.clone();
+        }
+        // QR with plain shifts stands still on some matrices, such as a permutation in a circle; seen from
+        // another side, with the same eigenvalues, they are like others.
+        let q = Random::new(attempt).directions(matrix.nrows(), matrix.nrows()).qr().q();
+        q.tr_mul(&matrix) * q
+    };
+    let schur =
+        (0..ATTEMPTS).find_map(|attempt| Schur::try_new(turned(attempt), f64::EPSILON, iterations));
+    let schur = schur.ok_or_else(|| {
         Error::Setting("the eigenvalues of the recurrent weights do not settle".to_owned())
     })?;
     let found = schur.complex_eigenvalues();
