@@ -178,7 +178,7 @@ mod tests {
         let mut product = Product::identity(3);
         (0..5).for_each(|_| product.multiply(&a));
         let found = product.log_singular_values();
-        let power = DMatrix::from_row_slice(2, 2, &[1.0, 10.0, 0.0, 1.0]).singular_values();
+        let power = DMatrix::<f64>::from_row_slice(2, 2, &[1.0, 10.0, 0.0, 1.0]).singular_values();
         near(&found[..2], &[power[0].ln(), power[1].ln()], 1e-12);
         assert_eq!(found[2], f64::NEG_INFINITY);
         product.multiply(&DMatrix::zeros(3, 3));
