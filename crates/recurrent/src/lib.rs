@@ -14,6 +14,7 @@
 
 pub mod cells;
 mod error;
+pub mod flow;
 pub mod lab;
 mod matrix;
 

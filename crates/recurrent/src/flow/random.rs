@@ -1,0 +1,41 @@
+//! Directions to try, from a seed.
+
+use nalgebra::DMatrix;
+
+/// SplitMix64 (Steele, Lea and Flood 2014): a few numbers, the same everywhere.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Above 0, at most 1.
+    fn uniform(&mut self) -> f64 {
+        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Of the standard normal distribution (Box and Muller 1958).
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * self.uniform().ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// Columns of length 1, each direction as likely as any other.
+    pub(super) fn directions(&mut self, size: usize, count: usize) -> DMatrix<f64> {
+        let mut out = DMatrix::from_fn(size, count, |_, _| self.normal());
+        for mut column in out.column_iter_mut() {
+            let norm = column.norm();
+            column /= norm;
+        }
+        out
+    }
+}
