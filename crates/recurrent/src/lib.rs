@@ -16,6 +16,9 @@ pub mod cells;
 mod error;
 pub mod lab;
 mod matrix;
+pub mod network;
+pub mod onnx;
+pub mod training;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;
