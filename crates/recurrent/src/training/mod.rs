@@ -25,4 +25,4 @@ pub use loss::ClassWeights;
 pub use observer::{Observer, Step};
 pub use optimiser::{Optimiser, Schedule};
 pub use options::Options;
-pub use train::train;
+pub use train::{loss_and_gradient, train};

@@ -8,7 +8,7 @@ use cutaway_data::sequences::{Sequences, Targets};
 use super::batches::batches;
 use super::evaluate::evaluate_in_windows;
 use super::history::{Ended, Epoch, Training, ZeroGradient};
-use super::loss::{Judge, Tally};
+use super::loss::{ClassWeights, Judge, Tally};
 use super::observer::{Observer, Step};
 use super::optimiser::{Memory, clipping, norm};
 use super::options::Options;
@@ -93,6 +93,30 @@ pub fn train(
         kept_epoch,
         first_zero: run.first_zero,
     })
+}
+
+/// The mean loss over all of `data` as one batch, and its derivatives by all parameters in the order of
+/// [`Network::values`](crate::network::Network::values).
+///
+/// # Errors
+/// As [`train`].
+pub fn loss_and_gradient(
+    runner: &Runner,
+    data: &Sequences,
+    class_weights: &ClassWeights,
+    truncate: Option<usize>,
+) -> Result<(f64, Vec<f32>)> {
+    let architecture = runner.network().architecture();
+    Options { truncate, ..Options::default() }.check(architecture)?;
+    check(architecture, data)?;
+    check_targets(architecture, data)?;
+    let judge = Judge::new(class_weights, &data.targets)?;
+    let all: Vec<usize> = (0..data.len()).collect();
+    let scale = 1.0 / judge.total_weight(&data.targets, &all);
+    let mut gradient = BatchGradient::default();
+    let how = Judged { judge: &judge, scale, window: truncate };
+    let tally = runner.gradient(data, &all, how, &mut gradient)?;
+    Ok((tally.mean_loss(), gradient.values))
 }
 
 /// A training under way.
