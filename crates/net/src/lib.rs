@@ -36,6 +36,7 @@ pub mod presets;
 mod receptive_field;
 mod shape;
 mod summary;
+pub mod tensor_file;
 
 pub use builder::{AUTO, ConvSpec, DenseSpec, NetworkBuilder, Padding, Pair, PoolSpec};
 pub use error::{Error, Result};

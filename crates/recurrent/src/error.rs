@@ -89,4 +89,13 @@ pub enum Error {
     /// A setting out of its range.
     #[error("{0}")]
     Setting(String),
+    /// Sequences that do not fit each other or the network that is to read them.
+    #[error("{0}")]
+    Sequences(String),
+    /// What the engine says.
+    #[error(transparent)]
+    Engine(#[from] cutaway_engine::Error),
+    /// What the reader and writer of models says.
+    #[error(transparent)]
+    Model(#[from] cutaway_net::Error),
 }

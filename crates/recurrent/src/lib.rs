@@ -17,6 +17,9 @@ mod error;
 pub mod flow;
 pub mod lab;
 mod matrix;
+pub mod network;
+pub mod onnx;
+pub mod training;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;

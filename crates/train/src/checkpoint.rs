@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use cutaway_net::tensor_file::{self, Tensor, TensorRef};
 use cutaway_net::{Network, Param};
 use serde::{Deserialize, Serialize};
 
-use crate::tensor_file::{self, Tensor, TensorRef};
 use crate::{EpochResult, Error, Recipe, Result};
 
 /// The state of a training: what it is a training of, how far it is, and all numbers it needs to go

@@ -58,7 +58,6 @@ mod rng;
 mod schedule;
 mod sgd;
 mod shuffle;
-mod tensor_file;
 mod train;
 
 pub use augment::{Augmentation, Elastic};

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use cutaway_data::Images;
 use cutaway_engine::{Engine, Trainer};
+use cutaway_net::tensor_file::TensorRef;
 use cutaway_net::{Network, Param, TrainingRecord};
 
 use crate::batch::{check_labels, check_size};
 use crate::checkpoint::{AVERAGE, BEST, NETWORK, Position, State, Training, VELOCITY};
 use crate::evaluation::most_probable;
 use crate::rng::{self, Purpose};
-use crate::tensor_file::TensorRef;
 use crate::{
     BatchMaker, Checkpoint, EpochResult, Error, Observer, Progress, Recipe, Result, Split,
     TrainReport, epoch_order, evaluate, metrics, stratified_split, update_average,

@@ -14,17 +14,23 @@ use serde::{Deserialize, Serialize};
 
 /// One tensor.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tensor {
-    pub(crate) name: String,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) values: Vec<f32>,
+pub struct Tensor {
+    /// Its name, such as `rnn.weight_ih_l0`.
+    pub name: String,
+    /// Its sizes; none for a single number.
+    pub shape: Vec<usize>,
+    /// Row by row.
+    pub values: Vec<f32>,
 }
 
 /// A tensor to be written.
-pub(crate) struct TensorRef<'a> {
-    pub(crate) name: String,
-    pub(crate) shape: &'a [usize],
-    pub(crate) values: &'a [f32],
+pub struct TensorRef<'a> {
+    /// Its name.
+    pub name: String,
+    /// Its sizes; none for a single number.
+    pub shape: &'a [usize],
+    /// Row by row.
+    pub values: &'a [f32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,7 +49,10 @@ struct Header {
 }
 
 /// Writes tensors, whose names must differ, and metadata.
-pub(crate) fn write(
+///
+/// # Errors
+/// What `out` answers.
+pub fn write(
     out: &mut dyn Write,
     metadata: BTreeMap<String, String>,
     tensors: &[TensorRef<'_>],
@@ -71,7 +80,10 @@ pub(crate) fn write(
 
 /// Reads what [`write`] wrote, or says what is wrong and where. The tensors come in the order of
 /// their data.
-pub(crate) fn read(bytes: &[u8]) -> Result<(BTreeMap<String, String>, Vec<Tensor>), String> {
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, String>, Vec<Tensor>), String> {
     let (length, rest) = bytes
         .split_first_chunk::<8>()
         .ok_or_else(|| format!("it has {} bytes, fewer than a header", bytes.len()))?;
