@@ -153,7 +153,12 @@ fn gradients_that_are_cut_off_at_windows_are_those_of_pytorch_with_detached_stat
         assert!((loss - case.loss).abs() < 1e-5, "{}: {loss}, expected {}", case.name(), case.loss);
         for part in runner.network().parts() {
             let found = &gradient[part.range.clone()];
-            values_near(found, &expected[&part.name], 1e-5, &format!("{} {}", case.name(), part.name));
+            values_near(
+                found,
+                &expected[&part.name],
+                1e-5,
+                &format!("{} {}", case.name(), part.name),
+            );
         }
         tested += 1;
     }

@@ -352,14 +352,14 @@ impl<'a> Run<'a> {
         let network = self.trainer.network()?;
         let mut tensors = vec![];
         for param in network.params() {
-            tensors.push(TensorRef::new(NETWORK, param, &param.values));
+            tensors.push(tensor(NETWORK, param, &param.values));
         }
         tensors.extend(of_trainable(VELOCITY, &network, &self.velocity));
         if let Some(average) = &self.average {
             tensors.extend(of_trainable(AVERAGE, &network, average));
         }
         for (param, values) in network.params().iter().zip(self.best.iter().flatten()) {
-            tensors.push(TensorRef::new(BEST, param, values));
+            tensors.push(tensor(BEST, param, values));
         }
         self.state.save(path, &tensors)
     }
@@ -418,15 +418,13 @@ fn of_trainable<'a>(
     trainable(network)
         .map(|param| {
             let values = values.split_off(..param.values.len()).expect("one number each");
-            TensorRef::new(prefix, param, values)
+            tensor(prefix, param, values)
         })
         .collect()
 }
 
-impl<'a> TensorRef<'a> {
-    fn new(prefix: &str, param: &'a Param, values: &'a [f32]) -> Self {
-        Self { name: format!("{prefix}/{}", param.name), shape: &param.shape, values }
-    }
+fn tensor<'a>(prefix: &str, param: &'a Param, values: &'a [f32]) -> TensorRef<'a> {
+    TensorRef { name: format!("{prefix}/{}", param.name), shape: &param.shape, values }
 }
 
 impl Training {

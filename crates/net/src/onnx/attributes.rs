@@ -138,3 +138,39 @@ pub(crate) fn float(name: &str, value: f32) -> AttributeProto {
         ..AttributeProto::default()
     }
 }
+
+impl AttributeProto {
+    /// A whole number.
+    #[must_use]
+    pub fn from_int(name: &str, value: usize) -> AttributeProto {
+        int(name, value)
+    }
+
+    /// A list of sizes.
+    #[must_use]
+    pub fn from_ints(name: &str, values: &[usize]) -> AttributeProto {
+        ints(name, values)
+    }
+
+    /// A word.
+    #[must_use]
+    pub fn from_text(name: &str, value: &str) -> AttributeProto {
+        AttributeProto {
+            name: Some(name.to_owned()),
+            s: Some(value.as_bytes().to_vec()),
+            r#type: Some(attribute_type::STRING),
+            ..AttributeProto::default()
+        }
+    }
+
+    /// A list of words.
+    #[must_use]
+    pub fn from_texts(name: &str, values: &[&str]) -> AttributeProto {
+        AttributeProto {
+            name: Some(name.to_owned()),
+            strings: values.iter().map(|value| value.as_bytes().to_vec()).collect(),
+            r#type: Some(attribute_type::STRINGS),
+            ..AttributeProto::default()
+        }
+    }
+}

@@ -32,7 +32,7 @@ mod attributes;
 mod file;
 mod metadata;
 mod ops;
-mod proto;
+pub mod proto;
 mod reader;
 mod tensor;
 mod wire;
@@ -43,8 +43,6 @@ mod tests;
 
 use std::path::Path;
 
-use prost::Message;
-
 use crate::{Error, Network, Result};
 
 /// Version of ONNX's own operators that is written.
@@ -54,7 +52,7 @@ pub const OPSET: i64 = 17;
 pub const OLDEST_OPSET: i64 = 7;
 
 /// Version of the file format that is written.
-const IR_VERSION: i64 = 8;
+pub const IR_VERSION: i64 = 8;
 
 /// The largest file that is read or written, in bytes: protobuf's own limit of 2 GiB.
 pub const MAX_FILE_BYTES: u64 = (1 << 31) - 1;
@@ -90,17 +88,10 @@ pub fn save(network: &Network, path: impl AsRef<Path>) -> Result<()> {
 /// [`MAX_FILE_BYTES`].
 pub fn to_bytes(network: &Network) -> Result<Vec<u8>> {
     let weights: u64 = network.params().iter().map(|param| 4 * param.values.len() as u64).sum();
-    let too_large = || Error::Model {
-        problem: format!(
-            "would be larger than {} MiB, the most that one file can hold",
-            MAX_FILE_BYTES >> 20
-        ),
-    };
     if weights > MAX_FILE_BYTES {
-        return Err(too_large()); // before the weights are copied
+        return Err(proto::too_large()); // before the weights are copied
     }
-    let bytes = writer::write(network)?.encode_to_vec();
-    if bytes.len() as u64 > MAX_FILE_BYTES { Err(too_large()) } else { Ok(bytes) }
+    proto::encode(&writer::write(network)?)
 }
 
 /// Reads a network from a file.
@@ -120,14 +111,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<Network> {
 /// with all operators that are not supported, [`Error::ModelNode`] for a node that does not fit,
 /// and what [`Network::new`] refuses.
 pub fn from_bytes(bytes: &[u8]) -> Result<Network> {
-    let model_error = |problem: String| Error::Model { problem };
-    if let Some(what) = other_format(bytes) {
-        return Err(model_error(format!("is something else: it looks like {what}")));
-    }
-    wire::check(bytes).map_err(model_error)?;
-    let model = proto::ModelProto::decode(bytes)
-        .map_err(|error| model_error(format!("is damaged: {error}")))?;
-    reader::read(model, bytes.len())
+    reader::read(proto::decode(bytes)?, bytes.len())
 }
 
 /// Files that people mistake for ONNX, by their first bytes, with the way out.

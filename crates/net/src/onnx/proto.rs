@@ -1,141 +1,206 @@
 //! The part of ONNX's protobuf schema that a network needs, written by hand so that nothing has to
 //! be generated. Names and field numbers are those of `onnx.proto` (ONNX IR version 8); fields that
 //! are not here are skipped when reading.
+//!
+//! [`decode`] and [`encode`] are for crates that keep models of their own kind in ONNX files; whoever has a
+//! [`Network`](crate::Network) takes [`super::load`] and [`super::save`].
+
+#![allow(missing_docs)] // fields are those of onnx.proto
+
+use std::path::Path;
 
 use prost::Message;
 
+use super::{MAX_FILE_BYTES, file, other_format, wire};
+use crate::{Error, Result};
+
+/// Takes a file's bytes apart, after a look at whether their lengths are sound: nothing is allocated that the bytes
+/// do not account for.
+///
+/// # Errors
+/// [`Error::Model`] where the bytes are no ONNX model, or cut off.
+pub fn decode(bytes: &[u8]) -> Result<ModelProto> {
+    let model_error = |problem: String| Error::Model { problem };
+    if let Some(what) = other_format(bytes) {
+        return Err(model_error(format!("is something else: it looks like {what}")));
+    }
+    wire::check(bytes).map_err(model_error)?;
+    ModelProto::decode(bytes).map_err(|error| model_error(format!("is damaged: {error}")))
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// [`Error::Model`] beyond [`MAX_FILE_BYTES`].
+pub fn encode(model: &ModelProto) -> Result<Vec<u8>> {
+    let bytes = model.encode_to_vec();
+    match bytes.len() as u64 > MAX_FILE_BYTES {
+        true => Err(too_large()),
+        false => Ok(bytes),
+    }
+}
+
+pub(super) fn too_large() -> Error {
+    Error::Model {
+        problem: format!(
+            "would be larger than {} MiB, the most that one file can hold",
+            MAX_FILE_BYTES >> 20
+        ),
+    }
+}
+
+/// The bytes of a file on the disk, up to [`MAX_FILE_BYTES`].
+///
+/// # Errors
+/// [`Error::File`] where it cannot be read.
+pub fn read_file(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    file::read(path.as_ref())
+}
+
+/// Writes a file to the disk, all or nothing.
+///
+/// # Errors
+/// [`Error::File`] where the folder is missing, not writable or full.
+pub fn write_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    file::write_atomically(path.as_ref(), bytes)
+}
+
 /// A whole file.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct ModelProto {
+pub struct ModelProto {
     #[prost(int64, optional, tag = "1")]
-    pub(crate) ir_version: Option<i64>,
+    pub ir_version: Option<i64>,
     #[prost(string, optional, tag = "2")]
-    pub(crate) producer_name: Option<String>,
+    pub producer_name: Option<String>,
     #[prost(string, optional, tag = "3")]
-    pub(crate) producer_version: Option<String>,
+    pub producer_version: Option<String>,
     #[prost(string, optional, tag = "6")]
-    pub(crate) doc_string: Option<String>,
+    pub doc_string: Option<String>,
     #[prost(message, optional, tag = "7")]
-    pub(crate) graph: Option<GraphProto>,
+    pub graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
-    pub(crate) opset_import: Vec<OperatorSetIdProto>,
+    pub opset_import: Vec<OperatorSetIdProto>,
     #[prost(message, repeated, tag = "14")]
-    pub(crate) metadata_props: Vec<StringStringEntryProto>,
+    pub metadata_props: Vec<StringStringEntryProto>,
 }
 
 /// Which version of which operators the file uses.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct OperatorSetIdProto {
+pub struct OperatorSetIdProto {
     #[prost(string, optional, tag = "1")]
-    pub(crate) domain: Option<String>,
+    pub domain: Option<String>,
     #[prost(int64, optional, tag = "2")]
-    pub(crate) version: Option<i64>,
+    pub version: Option<i64>,
 }
 
 /// A key and its value.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct StringStringEntryProto {
+pub struct StringStringEntryProto {
     #[prost(string, optional, tag = "1")]
-    pub(crate) key: Option<String>,
+    pub key: Option<String>,
     #[prost(string, optional, tag = "2")]
-    pub(crate) value: Option<String>,
+    pub value: Option<String>,
 }
 
 /// The graph: nodes joined by the names of the values that they produce and take.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct GraphProto {
+pub struct GraphProto {
     #[prost(message, repeated, tag = "1")]
-    pub(crate) node: Vec<NodeProto>,
+    pub node: Vec<NodeProto>,
     #[prost(string, optional, tag = "2")]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     #[prost(message, repeated, tag = "5")]
-    pub(crate) initializer: Vec<TensorProto>,
+    pub initializer: Vec<TensorProto>,
     #[prost(string, optional, tag = "10")]
-    pub(crate) doc_string: Option<String>,
+    pub doc_string: Option<String>,
     #[prost(message, repeated, tag = "11")]
-    pub(crate) input: Vec<ValueInfoProto>,
+    pub input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
-    pub(crate) output: Vec<ValueInfoProto>,
+    pub output: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "13")]
-    pub(crate) value_info: Vec<ValueInfoProto>,
+    pub value_info: Vec<ValueInfoProto>,
     /// Only to refuse them: kept as bytes.
     #[prost(bytes = "vec", repeated, tag = "15")]
-    pub(crate) sparse_initializer: Vec<Vec<u8>>,
+    pub sparse_initializer: Vec<Vec<u8>>,
 }
 
 /// One operator.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct NodeProto {
+pub struct NodeProto {
     #[prost(string, repeated, tag = "1")]
-    pub(crate) input: Vec<String>,
+    pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
-    pub(crate) output: Vec<String>,
+    pub output: Vec<String>,
     #[prost(string, optional, tag = "3")]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     #[prost(string, optional, tag = "4")]
-    pub(crate) op_type: Option<String>,
+    pub op_type: Option<String>,
     #[prost(message, repeated, tag = "5")]
-    pub(crate) attribute: Vec<AttributeProto>,
+    pub attribute: Vec<AttributeProto>,
     #[prost(string, optional, tag = "7")]
-    pub(crate) domain: Option<String>,
+    pub domain: Option<String>,
 }
 
 /// A setting of an operator.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct AttributeProto {
+pub struct AttributeProto {
     #[prost(string, optional, tag = "1")]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     #[prost(float, optional, tag = "2")]
-    pub(crate) f: Option<f32>,
+    pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
-    pub(crate) i: Option<i64>,
+    pub i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
-    pub(crate) s: Option<Vec<u8>>,
+    pub s: Option<Vec<u8>>,
     #[prost(message, optional, boxed, tag = "5")]
-    pub(crate) t: Option<Box<TensorProto>>,
+    pub t: Option<Box<TensorProto>>,
     #[prost(float, repeated, packed = "false", tag = "7")]
-    pub(crate) floats: Vec<f32>,
+    pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
-    pub(crate) ints: Vec<i64>,
+    pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
     #[prost(int32, optional, tag = "20")]
-    pub(crate) r#type: Option<i32>,
+    pub r#type: Option<i32>,
 }
 
 /// `AttributeProto.AttributeType`.
-pub(crate) mod attribute_type {
-    pub(crate) const FLOAT: i32 = 1;
-    pub(crate) const INT: i32 = 2;
-    pub(crate) const INTS: i32 = 7;
+pub mod attribute_type {
+    pub const FLOAT: i32 = 1;
+    pub const INT: i32 = 2;
+    pub const STRING: i32 = 3;
+    pub const INTS: i32 = 7;
+    pub const STRINGS: i32 = 8;
 }
 
 /// A tensor: a weight or a constant.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct TensorProto {
+pub struct TensorProto {
     #[prost(int64, repeated, packed = "false", tag = "1")]
-    pub(crate) dims: Vec<i64>,
+    pub dims: Vec<i64>,
     #[prost(int32, optional, tag = "2")]
-    pub(crate) data_type: Option<i32>,
+    pub data_type: Option<i32>,
     #[prost(float, repeated, tag = "4")]
-    pub(crate) float_data: Vec<f32>,
+    pub float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
-    pub(crate) int32_data: Vec<i32>,
+    pub int32_data: Vec<i32>,
     #[prost(int64, repeated, tag = "7")]
-    pub(crate) int64_data: Vec<i64>,
+    pub int64_data: Vec<i64>,
     #[prost(string, optional, tag = "8")]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     #[prost(bytes = "vec", optional, tag = "9")]
-    pub(crate) raw_data: Option<Vec<u8>>,
+    pub raw_data: Option<Vec<u8>>,
     #[prost(message, repeated, tag = "13")]
-    pub(crate) external_data: Vec<StringStringEntryProto>,
+    pub external_data: Vec<StringStringEntryProto>,
     #[prost(int32, optional, tag = "14")]
-    pub(crate) data_location: Option<i32>,
+    pub data_location: Option<i32>,
 }
 
 /// `TensorProto.DataType`.
-pub(crate) mod data_type {
-    pub(crate) const FLOAT: i32 = 1;
-    pub(crate) const INT32: i32 = 6;
-    pub(crate) const INT64: i32 = 7;
+pub mod data_type {
+    pub const FLOAT: i32 = 1;
+    pub const INT32: i32 = 6;
+    pub const INT64: i32 = 7;
 
     /// The name that ONNX gives a type.
     pub(crate) fn name(number: i32) -> String {
@@ -172,43 +237,43 @@ pub(crate) mod data_type {
 
 /// A value's name and type.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct ValueInfoProto {
+pub struct ValueInfoProto {
     #[prost(string, optional, tag = "1")]
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     #[prost(message, optional, tag = "2")]
-    pub(crate) r#type: Option<TypeProto>,
+    pub r#type: Option<TypeProto>,
     #[prost(string, optional, tag = "3")]
-    pub(crate) doc_string: Option<String>,
+    pub doc_string: Option<String>,
 }
 
 /// A value's type; only tensors matter here.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct TypeProto {
+pub struct TypeProto {
     #[prost(message, optional, tag = "1")]
-    pub(crate) tensor_type: Option<TensorTypeProto>,
+    pub tensor_type: Option<TensorTypeProto>,
 }
 
 /// `TypeProto.Tensor`.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct TensorTypeProto {
+pub struct TensorTypeProto {
     #[prost(int32, optional, tag = "1")]
-    pub(crate) elem_type: Option<i32>,
+    pub elem_type: Option<i32>,
     #[prost(message, optional, tag = "2")]
-    pub(crate) shape: Option<TensorShapeProto>,
+    pub shape: Option<TensorShapeProto>,
 }
 
 /// A shape whose sizes may be names.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct TensorShapeProto {
+pub struct TensorShapeProto {
     #[prost(message, repeated, tag = "1")]
-    pub(crate) dim: Vec<DimensionProto>,
+    pub dim: Vec<DimensionProto>,
 }
 
 /// `TensorShapeProto.Dimension`. The two are a `oneof`; a file that has both is read, not refused.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct DimensionProto {
+pub struct DimensionProto {
     #[prost(int64, optional, tag = "1")]
-    pub(crate) dim_value: Option<i64>,
+    pub dim_value: Option<i64>,
     #[prost(string, optional, tag = "2")]
-    pub(crate) dim_param: Option<String>,
+    pub dim_param: Option<String>,
 }

@@ -70,6 +70,44 @@ pub(crate) fn write_ints(name: &str, values: &[i64]) -> TensorProto {
     write_raw(name, &[values.len()], data_type::INT64, raw)
 }
 
+impl TensorProto {
+    /// A tensor of 32-bit floats, row by row.
+    #[must_use]
+    pub fn from_floats(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
+        write_floats(name, dims, values)
+    }
+
+    /// A vector of whole numbers.
+    #[must_use]
+    pub fn from_ints(name: &str, values: &[i64]) -> TensorProto {
+        write_ints(name, values)
+    }
+
+    /// Sizes and values of a tensor of 32-bit floats, checked against each other.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn floats(self) -> Result<(Vec<usize>, Vec<f32>), String> {
+        let tensor = Tensor::read(self, "")?;
+        match &tensor.data {
+            Data::Floats(values) => Ok((tensor.dims, values.to_vec())),
+            other => Err(format!("expected FLOAT, found {}", type_name(other))),
+        }
+    }
+
+    /// Sizes and values of a tensor of whole numbers, checked against each other.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn ints(self) -> Result<(Vec<usize>, Vec<i64>), String> {
+        let tensor = Tensor::read(self, "")?;
+        match &tensor.data {
+            Data::Ints(values) => Ok((tensor.dims, values.to_vec())),
+            other => Err(format!("expected INT64 or INT32, found {}", type_name(other))),
+        }
+    }
+}
+
 fn write_raw(name: &str, dims: &[usize], kind: i32, raw: Vec<u8>) -> TensorProto {
     TensorProto {
         dims: dims.iter().map(|&size| size as i64).collect(),
