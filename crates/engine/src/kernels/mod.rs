@@ -3,7 +3,9 @@
 //! that checks all offsets against the slices first.
 
 pub(crate) mod gemm;
+pub(crate) mod lanes;
 pub(crate) mod peak;
+pub(crate) mod reservoir;
 pub(crate) mod vector;
 pub(crate) mod winograd;
 
