@@ -16,6 +16,7 @@ pub mod cells;
 mod error;
 pub mod lab;
 mod matrix;
+pub mod reservoir;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;
