@@ -33,6 +33,7 @@ pub mod measure;
 mod options;
 mod plan;
 pub mod reference;
+pub mod reservoir;
 mod sweep;
 mod trainer;
 

@@ -20,6 +20,7 @@ mod matrix;
 pub mod network;
 pub mod onnx;
 pub mod training;
+pub mod reservoir;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;

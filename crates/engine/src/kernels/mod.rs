@@ -5,7 +5,9 @@
 pub(crate) mod cells;
 mod functions;
 pub(crate) mod gemm;
+pub(crate) mod lanes;
 pub(crate) mod peak;
+pub(crate) mod reservoir;
 pub(crate) mod vector;
 pub(crate) mod winograd;
 
