@@ -1,8 +1,8 @@
 //! How many proteins are left without similar ones, at several thresholds.
 //!
-//!     cargo run --release -p cutaway-data --example similar_proteins -- FOLDER [KEPT.fasta]
+//!     cargo run --release -p cutaway-data --example similar_proteins -- FOLDER IDENTITY [KEPT.fasta]
 //!
-//! With a second argument what is left at the default threshold is written there, for `bench/similar_proteins.py`.
+//! With a third argument what is left is written there, for `bench/similar_proteins.py`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,16 +17,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = arguments.first().ok_or("give a folder with FASTA files")?;
     let proteins = open_proteins(Path::new(folder), &ProteinOptions::default())?.sequences;
     println!("{} proteins", proteins.len());
-    for identity in [1.0, 0.9, 0.7, 0.5, 0.4, 0.3] {
-        let start = Instant::now();
-        let similarity = Similarity { identity, ..Similarity::default() };
-        let (kept, report) = remove_similar(&proteins, &similarity)?;
-        println!("{:.1} s {}", start.elapsed().as_secs_f64(), text(&report));
-        if let Some(path) = arguments.get(1)
-            && identity == Similarity::default().identity
-        {
-            std::fs::write(path, fasta(&proteins.select(&kept)))?;
-        }
+    let identity = arguments.get(1).ok_or("give an identity, such as 0.4")?.parse()?;
+    let start = Instant::now();
+    let similarity = Similarity { identity, ..Similarity::default() };
+    let (kept, report) = remove_similar(&proteins, &similarity)?;
+    println!("{:.1} s {}", start.elapsed().as_secs_f64(), text(&report));
+    if let Some(path) = arguments.get(2) {
+        std::fs::write(path, fasta(&proteins.select(&kept)))?;
     }
     Ok(())
 }

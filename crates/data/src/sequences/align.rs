@@ -1,12 +1,14 @@
 //! How alike two proteins are: local alignment, and the extension of a hit along its diagonal.
 
+use std::ops::RangeInclusive;
+
 use super::alphabet::OTHER;
 
 /// Cost of a gap's first residue and of every further one, as in BLAST's default (existence 11, extension 1).
 const GAP_OPEN: i64 = 12;
 const GAP_EXTEND: i64 = 1;
 /// An extension ends where it has fallen this far below its best.
-const DROP: i32 = 16;
+const DROP: i32 = 12;
 /// A cell holds the score in its upper and the number of identities in its lower half: the better score wins, and of equal
 /// scores the one with more identities.
 const SCORE: i64 = 1 << 32;
@@ -45,25 +47,33 @@ pub(super) struct Alignment {
     pub(super) identities: usize,
 }
 
-/// Smith and Waterman (1981) with affine gaps (Gotoh 1982): `a.len() · b.len()` steps, memory for one row. Of several best
-/// alignments one with the most identities.
-pub(super) fn align(a: &[u8], b: &[u8]) -> Alignment {
+/// Smith and Waterman (1981) with affine gaps (Gotoh 1982), of pairs `a[i]`, `b[j]` with `j - i` in `band` only: as many steps
+/// as `a` is long times the band is wide. Of several best alignments one with the most identities.
+pub(super) fn align(a: &[u8], b: &[u8], band: RangeInclusive<isize>) -> Alignment {
     const NONE: i64 = i64::MIN / 2;
-    // Best up to here, and best that ends with a gap in `b`, of the row before.
-    let mut row = vec![(0_i64, NONE); b.len()];
+    // All diagonals there are.
+    let first = (*band.start()).max(-(a.len() as isize));
+    let last = (*band.end()).min(b.len() as isize);
+    let width = usize::try_from(last - first + 1).unwrap_or(0);
+    // By diagonal: best up to here, and best that ends with a gap in `b`, of the row before. The neighbour above lies a
+    // diagonal further, and there is one more than in the band, where nothing ever is.
+    let mut row = vec![(0_i64, NONE); width + 1];
     let mut best = 0;
-    for &x in a {
+    for (i, &x) in a.iter().enumerate() {
         let scores = scores(x);
-        let (mut diagonal, mut left, mut gap) = (0, 0, NONE);
-        for (&y, (above, gap_above)) in b.iter().zip(&mut row) {
+        let start = i as isize + first;
+        let skipped = start.min(0).unsigned_abs();
+        let columns = b.get(start.max(0) as usize..).unwrap_or(&[]);
+        let (mut left, mut gap) = (0, NONE);
+        for (k, &y) in (skipped..width).zip(columns) {
+            let (above, gap_above) = row[k + 1];
             gap = (gap - GAP_EXTEND * SCORE).max(left - GAP_OPEN * SCORE);
-            *gap_above = (*gap_above - GAP_EXTEND * SCORE).max(*above - GAP_OPEN * SCORE);
-            let paired = diagonal + scores[y as usize];
-            let cell = paired.max(gap).max(*gap_above);
+            let gap_above = (gap_above - GAP_EXTEND * SCORE).max(above - GAP_OPEN * SCORE);
+            let cell = (row[k].0 + scores[y as usize]).max(gap).max(gap_above);
             // An alignment of score 0 is none.
-            let cell = if cell < SCORE { 0 } else { cell };
-            diagonal = *above;
-            (*above, left, best) = (cell, cell, best.max(cell));
+            left = if cell < SCORE { 0 } else { cell };
+            row[k] = (left, gap_above);
+            best = best.max(left);
         }
     }
     Alignment { score: best / SCORE, identities: (best % SCORE) as usize }
@@ -106,6 +116,8 @@ mod tests {
     use super::*;
     use crate::random::Random;
     use crate::sequences::PROTEIN;
+
+    const ALL: RangeInclusive<isize> = isize::MIN..=isize::MAX;
 
     fn protein(text: &str) -> Vec<u8> {
         text.chars().map(|c| PROTEIN.iter().position(|&p| p == c).unwrap() as u8).collect()
@@ -165,18 +177,33 @@ mod tests {
             });
             let cut = random.below(b.len() - 2);
             b.drain(cut..cut + 2);
-            let found = align(&a, &b);
+            let found = align(&a, &b, ALL);
             assert_eq!((found.score, found.identities as i64), slow(&a, &b));
+        }
+    }
+
+    #[test]
+    fn a_band_counts_what_lies_in_it_only() {
+        let mut random = Random::new(2, 0);
+        let a: Vec<u8> = (0..60).map(|_| random.below(20) as u8).collect();
+        let b = [vec![5; 40], a.clone()].concat();
+        let all = align(&a, &b, ALL);
+        assert_eq!(all.identities, 60);
+        assert_eq!(align(&a, &b, 40..=40), all);
+        assert_eq!(align(&b, &a, -45..=-38), all);
+        assert!(align(&a, &b, 30..=39).identities < 30);
+        for nowhere in [200..=300, -300..=-200, 5..=4] {
+            assert_eq!(align(&a, &b, nowhere).score, 0);
         }
     }
 
     #[test]
     fn equal_proteins_are_identical_throughout_and_order_does_not_matter() {
         let a = protein("MKVLLAXWWPEDDKRH");
-        assert_eq!(align(&a, &a).identities, 15);
+        assert_eq!(align(&a, &a, ALL).identities, 15);
         let b = protein("AAVLLAWWPEDDDDDDD");
-        assert_eq!(align(&a, &b), align(&b, &a));
-        assert_eq!(align(&a, &[]), Alignment { score: 0, identities: 0 });
+        assert_eq!(align(&a, &b, ALL), align(&b, &a, ALL));
+        assert_eq!(align(&a, &[], ALL), Alignment { score: 0, identities: 0 });
     }
 
     #[test]

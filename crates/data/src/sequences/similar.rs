@@ -11,14 +11,16 @@
 //!
 //! **To find candidates** without aligning all pairs: words of four residues (not of one or two kinds only) that both
 //! have, extended along their diagonal as in BLAST (Altschul et al. 1990). Extensions of score 30 or more are summed for each
-//! pair; of the kept proteins whose sum is at least 30 and a tenth of the shorter one's length, the eight with the largest are
-//! aligned. What this misses was measured by aligning all pairs of a sample: docs/sequences.md.
+//! pair; of the kept proteins whose sum is at least 30 and `identity² · length`, of the shorter one, the eight with the
+//! largest are aligned, in a band of 32 diagonals on both sides of the best extension and of those within 128 of it. What
+//! this misses was measured by aligning all pairs of a sample: docs/sequences.md.
 //!
 //! **Contradictions**: a protein and its like of another class are often real relatives that went different ways; the longer is
 //! kept as always. From [`contradiction`](Similarity::contradiction) identity on they are taken for one
 //! protein with two labels, and neither is kept.
 
 use std::cmp::Reverse;
+use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,10 @@ const WORDS: usize = 20_usize.pow(WORD as u32);
 const MIN_SCORE: i64 = 50;
 /// An extension below this is not counted.
 const MIN_EXTENSION: i32 = 30;
+/// Diagonals on both sides of an extension that an alignment may use ...
+const MARGIN: isize = 32;
+/// ... and how far from the best extension's others are looked at.
+const NEAR: isize = 128;
 /// Kept proteins that one protein is aligned with.
 const MAX_ALIGNED: usize = 8;
 /// Proteins compared at a time with all that are kept; any number gives the same result.
@@ -190,8 +196,10 @@ impl<'a> Clusters<'a> {
 
     fn find(&self, index: &Index, protein: usize) -> Option<Like> {
         let residues = &self.proteins[protein];
-        index.candidates(residues, self.proteins).into_iter().find_map(|kept| {
-            let alignment = align(residues, &self.proteins[kept]);
+        let least = (self.similarity.identity.powi(2) * residues.len() as f64) as i32;
+        let candidates = index.candidates(residues, self.proteins, least.max(MIN_EXTENSION));
+        candidates.into_iter().find_map(|Candidate { protein: kept, band, .. }| {
+            let alignment = align(residues, &self.proteins[kept], band);
             let identity = alignment.identities as f64 / residues.len() as f64;
             let similar = identity >= self.similarity.identity && alignment.score >= MIN_SCORE;
             similar.then_some(Like { kept, identity })
@@ -232,46 +240,89 @@ impl Index {
     }
 
     /// The proteins that may be like `residues`, the likeliest first.
-    fn candidates(&self, residues: &[u8], proteins: &[Vec<u8>]) -> Vec<usize> {
-        // Protein, diagonal, position: hits on one diagonal come one after the other.
-        let mut hits: Vec<(u32, u32, u32)> = Vec::new();
-        for (at, word) in words(residues) {
-            let diagonal = (residues.len() - at) as u32;
-            let hit = |&(protein, place): &(u32, u32)| (protein, diagonal + place, at as u32);
-            hits.extend(self.places[word].iter().map(hit));
-        }
-        hits.sort_unstable();
-        let least = (residues.len() / 10).max(MIN_EXTENSION as usize) as i32;
-        let mut candidates: Vec<(Reverse<i32>, usize)> = hits
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|hits| (extended(hits, residues, &proteins[hits[0].0 as usize]), hits[0].0))
-            .filter(|&(sum, _)| sum >= least)
-            .map(|(sum, protein)| (Reverse(sum), protein as usize))
+    fn candidates(&self, residues: &[u8], proteins: &[Vec<u8>], least: i32) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = self
+            .hits(residues, proteins.len())
+            .filter_map(|(protein, hits)| extended(protein, &hits, residues, &proteins[protein]))
+            .filter(|candidate| candidate.sum >= least)
             .collect();
         // Of equal sums the first in the order in which proteins are compared, not in the files'.
-        candidates.sort_by_key(|&(sum, protein)| {
-            (sum, Reverse(proteins[protein].len()), &proteins[protein])
+        candidates.sort_by_key(|&Candidate { sum, protein, .. }| {
+            (Reverse(sum), Reverse(proteins[protein].len()), &proteins[protein])
         });
-        candidates.into_iter().take(MAX_ALIGNED).map(|(_, protein)| protein).collect()
+        candidates.truncate(MAX_ALIGNED);
+        candidates
+    }
+
+    /// The words that `residues` share with each protein, those of one diagonal one after the other. Put in order of the
+    /// proteins by counting: there are tens of thousands, and nearly all are chance.
+    fn hits(&self, residues: &[u8], proteins: usize) -> impl Iterator<Item = (usize, Vec<Hit>)> {
+        let mut starts = vec![0_u32; proteins + 1];
+        for (_, word) in words(residues) {
+            self.places[word].iter().for_each(|&(protein, _)| starts[protein as usize + 1] += 1);
+        }
+        for protein in 0..proteins {
+            starts[protein + 1] += starts[protein];
+        }
+        let mut next = starts.clone();
+        let mut hits = vec![Hit::default(); starts[proteins] as usize];
+        for (at, word) in words(residues) {
+            for &(protein, place) in &self.places[word] {
+                let slot = &mut next[protein as usize];
+                let diagonal = place as i32 - at as i32;
+                hits[*slot as usize] = Hit { diagonal, at: at as u32 };
+                *slot += 1;
+            }
+        }
+        (0..proteins).filter_map(move |protein| {
+            let range = starts[protein] as usize..starts[protein + 1] as usize;
+            let mut hits = hits.get(range).filter(|hits| !hits.is_empty())?.to_vec();
+            hits.sort_unstable();
+            Some((protein, hits))
+        })
     }
 }
 
-/// The sum of the scores of all extensions that count, between one protein and another.
-fn extended(hits: &[(u32, u32, u32)], residues: &[u8], other: &[u8]) -> i32 {
-    let (mut sum, mut until) = (0, (0, 0));
-    for &(_, diagonal, at) in hits {
+/// A word that two proteins have.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Hit {
+    /// Place in the protein kept less place in the other.
+    diagonal: i32,
+    at: u32,
+}
+
+struct Candidate {
+    protein: usize,
+    /// Of the scores of all extensions that count.
+    sum: i32,
+    /// Where an alignment is looked for.
+    band: RangeInclusive<isize>,
+}
+
+/// Extends the hits in one protein; none where no extension counts.
+fn extended(protein: usize, hits: &[Hit], residues: &[u8], other: &[u8]) -> Option<Candidate> {
+    let mut counted: Vec<(i32, isize)> = Vec::new();
+    let mut until = (0, 0);
+    for &Hit { diagonal, at } in hits {
         // Within what was just extended.
-        if until.0 == diagonal && (at as usize) < until.1 {
+        let (at, place) = (at as usize, (diagonal + at as i32) as usize);
+        if until.0 == diagonal && at < until.1 {
             continue;
         }
-        let place = diagonal as usize + at as usize - residues.len();
-        let (score, end) = extend(residues, other, at as usize, place, WORD);
+        let (score, end) = extend(residues, other, at, place, WORD);
         until = (diagonal, end);
         if score >= MIN_EXTENSION {
-            sum += score;
+            counted.push((score, diagonal as isize));
         }
     }
-    sum
+    let &(_, best) = counted.iter().max_by_key(|(score, diagonal)| (*score, Reverse(*diagonal)))?;
+    let near = counted.iter().map(|&(_, diagonal)| diagonal).filter(|d| (d - best).abs() <= NEAR);
+    let (first, last) = near.fold((best, best), |(a, b), d| (a.min(d), b.max(d)));
+    Some(Candidate {
+        protein,
+        sum: counted.iter().map(|&(score, _)| score).sum(),
+        band: first - MARGIN..=last + MARGIN,
+    })
 }
 
 /// The words of a protein with their places. Left out: what has an `X`, and what has one or two kinds of residue, which
