@@ -19,8 +19,8 @@ pub mod lab;
 mod matrix;
 pub mod network;
 pub mod onnx;
-pub mod training;
 pub mod reservoir;
+pub mod training;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;
