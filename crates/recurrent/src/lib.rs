@@ -12,10 +12,12 @@
 //! # Ok::<(), cutaway_recurrent::Error>(())
 //! ```
 
+pub mod baselines;
 pub mod cells;
 mod error;
 pub mod lab;
 mod matrix;
+pub mod metrics;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;
