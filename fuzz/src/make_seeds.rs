@@ -3,6 +3,7 @@
 //!     cargo run --release --bin make_seeds
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use cutaway_data::Images;
@@ -10,12 +11,14 @@ use cutaway_data::idx::Array;
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, PoolSpec, onnx};
 use cutaway_recurrent::lab::Problem;
 use cutaway_train::{Recipe, TrainOptions, train};
+use flate2::{Compression, GzBuilder};
 
 fn main() -> Result<(), Box<dyn Error>> {
     idx(&folder("idx")?)?;
     networks(&folder("onnx")?)?;
     checkpoints(&folder("checkpoint")?)?;
-    problems(&folder("problem")?)
+    problems(&folder("problem")?)?;
+    sequences(&folder("fasta")?)
 }
 
 fn folder(name: &str) -> std::io::Result<PathBuf> {
@@ -74,6 +77,20 @@ fn problems(folder: &Path) -> Result<(), Box<dyn Error>> {
         let text = format!("W=[[0.5]]\nU=[[1, -1]]\nV=[[2]]\nb=[0.1]\nc=[0.25]\ninputs=[[1, 0], [0, 1]]\n{rest}\n");
         Problem::from_toml(&text)?;
         std::fs::write(folder.join(format!("{name}.toml")), text)?;
+    }
+    Ok(())
+}
+
+/// What FASTA allows: lines ended in every way, comments, gaps, stops, labels, lower case.
+fn sequences(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for (name, text) in [
+        ("plain", ">one first\nMKVLLA\nACDEFG\n>two class=b\nHIKLMNPQRSTVWY\n"),
+        ("loose", "\u{feff}\r\n; comment\r\n>a [Inner\\Part] x|class=c\r\nmk-V.BX *\r\n\r\n>\rUOZ\rJ"),
+    ] {
+        std::fs::write(folder.join(format!("{name}.fasta")), text)?;
+        let mut packed = GzBuilder::new().write(Vec::new(), Compression::default());
+        packed.write_all(text.as_bytes())?;
+        std::fs::write(folder.join(format!("{name}.fasta.gz")), packed.finish()?)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@
 //! # Ok::<(), cutaway_recurrent::Error>(())
 //! ```
 
+pub mod baselines;
 pub mod cells;
 mod error;
 pub mod flow;
@@ -21,6 +22,7 @@ pub mod network;
 pub mod onnx;
 pub mod reservoir;
 pub mod training;
+pub mod metrics;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;

@@ -11,8 +11,8 @@
 //!
 //! **To find candidates** without aligning all pairs: words of four residues (not of one or two kinds only) that both
 //! have, extended along their diagonal as in BLAST (Altschul et al. 1990). Extensions of score 30 or more are summed for each
-//! pair; of the kept proteins whose sum is at least 30 and `identity² · length`, of the shorter one, the eight with the
-//! largest are aligned, in a band of 32 diagonals on both sides of the best extension and of those within 128 of it. What
+//! pair; of the kept proteins whose sum is at least 30 and `1.5 · identity² · length`, of the shorter one, the four with the
+//! largest are aligned, in a band of 32 diagonals on both sides of the best extension and of those within 64 of it. What
 //! this misses was measured by aligning all pairs of a sample: docs/sequences.md.
 //!
 //! **Contradictions**: a protein and its like of another class are often real relatives that went different ways; the longer is
@@ -40,9 +40,9 @@ const MIN_EXTENSION: i32 = 30;
 /// Diagonals on both sides of an extension that an alignment may use ...
 const MARGIN: isize = 32;
 /// ... and how far from the best extension's others are looked at.
-const NEAR: isize = 128;
+const NEAR: isize = 64;
 /// Kept proteins that one protein is aligned with.
-const MAX_ALIGNED: usize = 8;
+const MAX_ALIGNED: usize = 4;
 /// Proteins compared at a time with all that are kept; any number gives the same result.
 const BLOCK: usize = 128;
 
@@ -196,7 +196,7 @@ impl<'a> Clusters<'a> {
 
     fn find(&self, index: &Index, protein: usize) -> Option<Like> {
         let residues = &self.proteins[protein];
-        let least = (self.similarity.identity.powi(2) * residues.len() as f64) as i32;
+        let least = (1.5 * self.similarity.identity.powi(2) * residues.len() as f64) as i32;
         let candidates = index.candidates(residues, self.proteins, least.max(MIN_EXTENSION));
         candidates.into_iter().find_map(|Candidate { protein: kept, band, .. }| {
             let alignment = align(residues, &self.proteins[kept], band);
