@@ -260,6 +260,30 @@ def startup(sides, effort):
     }
 
 
+def reservoir(sides, effort):
+    """States of an echo state network of 500 units, ours in either precision, ReservoirPy as it comes and over workers."""
+    size = {"units": 500, "density": 0.1, "inputs": 21, "sequences": 40 if effort.quick else 200, "steps": 300}
+    ours = {
+        (precision, states): lambda precision=precision, states=states: sides.reservoir(
+            precision, isa="auto", states=states, repeats=3, **size
+        )
+        for precision in ("f64", "f32")
+        for states in ("pooled", "all")
+    }
+    theirs = {
+        ("reservoirpy", workers): lambda workers=workers: sides.reservoirpy(workers=workers, **size)
+        for workers in (0, sides.threads)
+    }
+    rows = []
+    for (side, kind), measured in alternate(ours | theirs, effort.repetitions).items():
+        speeds = [one["steps_per_second"] for one in measured]
+        row = {"side": side, "kind": kind, "lowest": min(speeds), "highest": max(speeds)}
+        rows.append(row | {"steps_per_second": statistics.median(speeds), "version": measured[0].get("version")})
+    best_theirs = max(row["steps_per_second"] for row in rows if row["side"] == "reservoirpy")
+    rows = [row | {"ratio": row["steps_per_second"] / best_theirs} for row in rows]
+    return {"size": size, "rows": rows}
+
+
 def one_png():
     """A 28x28 grey PNG with a vertical stroke in it, something like a 1."""
     rows = b"".join(
@@ -282,4 +306,5 @@ SECTIONS = {
     "kernels": kernels,
     "memory": memory,
     "startup": startup,
+    "reservoir": reservoir,
 }

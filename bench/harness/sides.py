@@ -144,6 +144,13 @@ class Sides:
         executable = self.prepare("program", program)
         return run([executable, *arguments], self.cpus)
 
+    def reservoir(self, precision, **options):
+        executable = self.prepare("bench_reservoir", lambda: example("bench_reservoir"))
+        return self.measure([executable, precision], None, options).json()
+
+    def reservoirpy(self, **options):
+        return self.measure([self.python(), BENCH / "peers" / "reservoirpy_esn.py"], None, options).json()
+
     def torch_sweep(self, mode, **options):
         return self.measure([self.python(), BENCH / "peers" / "torch_sweep.py", mode], None, options).json()
 

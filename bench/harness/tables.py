@@ -115,8 +115,22 @@ def startup(result):
     return table(["one image", f"process start to answer, median of {result['processes']}"], rows)
 
 
+def reservoir(result):
+    size, rows = result["size"], []
+    for row in result["rows"]:
+        if row["side"] == "reservoirpy":
+            how = f"{row['kind']} workers" if row["kind"] else "one sequence after the other"
+            name = f"ReservoirPy {row['version']}, f64, {how}"
+        else:
+            kept = "last and mean state kept" if row["kind"] == "pooled" else "all states kept"
+            name = f"**Cutaway**, {row['side']}, {kept}"
+        rows.append([name, f"{row['steps_per_second']:,.0f}", spread(row), ratio(row["ratio"])])
+    what = f"{size['units']} units, density {size['density']}, {size['sequences']} sequences of {size['steps']} steps"
+    return table([what, "steps/s, median", "lowest–highest", "against ReservoirPy's best"], rows)
+
+
 def section(name, result):
-    return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup}[name](result)
+    return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup, "reservoir": reservoir}[name](result)
 
 
 def provenance(entry):

@@ -1,7 +1,7 @@
 //! States of an echo state network over random sequences, against the clock:
 //!
 //!     bench_reservoir f64|f32 --threads N [--isa auto|avx512|avx2|portable] [--units N] [--density D]
-//!         [--inputs N] [--sequences N] [--steps N] [--repeats N]
+//!         [--inputs N] [--sequences N] [--steps N] [--repeats N] [--states pooled|all]
 //!
 //! Prints one JSON line; a step is one step of one sequence. The weights only have to be as many as those of
 //! a real reservoir; they are uniform, and small enough for the states to stay off the ends of the tangent.
@@ -40,7 +40,7 @@ fn matrix<R: Real>(rows: usize, columns: usize, density: f64, scale: f64) -> Spa
 }
 
 /// Steps a second of each repeat.
-fn measure<R: Real>(size: &Size, isa: Isa, repeats: usize) -> Vec<f64> {
+fn measure<R: Real>(size: &Size, isa: Isa, repeats: usize, all: bool) -> Vec<f64> {
     let Size { units, inputs, density, sequences, steps } = *size;
     let scale = 1.5 / (density * units as f64).sqrt();
     let weights = Weights {
@@ -58,8 +58,12 @@ fn measure<R: Real>(size: &Size, isa: Isa, repeats: usize) -> Vec<f64> {
     let values: Vec<&[R]> = values.iter().map(Vec::as_slice).collect();
     let run = || {
         let start = Instant::now();
-        let pooled = reservoir.pooled(Input::Values(&values), &Reading::default());
-        assert!(pooled.expect("the input fits").last.iter().all(|&h| h.into().is_finite()));
+        let (input, reading) = (Input::Values(&values), Reading::default());
+        let some = match all {
+            true => reservoir.states(input, &reading).expect("the input fits").swap_remove(0),
+            false => reservoir.pooled(input, &reading).expect("the input fits").last,
+        };
+        assert!(some.iter().all(|&h| h.into().is_finite()));
         (sequences * steps) as f64 / start.elapsed().as_secs_f64()
     };
     run();
@@ -82,18 +86,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sequences: flag("--sequences", "200").parse()?,
         steps: flag("--steps", "300").parse()?,
     };
+    let states = flag("--states", "pooled");
+    let all = match states.as_str() {
+        "pooled" => false,
+        "all" => true,
+        other => return Err(format!("unknown states '{other}': expected pooled or all").into()),
+    };
     let repeats: usize = flag("--repeats", "3").parse()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let mut rates = pool.install(|| match precision {
-        "f64" => Ok(measure::<f64>(&size, isa, repeats)),
-        "f32" => Ok(measure::<f32>(&size, isa, repeats)),
+        "f64" => Ok(measure::<f64>(&size, isa, repeats, all)),
+        "f32" => Ok(measure::<f32>(&size, isa, repeats, all)),
         other => Err(format!("unknown precision '{other}': expected f64 or f32")),
     })?;
     rates.sort_by(f64::total_cmp);
     let (units, density) = (size.units, size.density);
     println!(
         "{{\"precision\":\"{precision}\",\"isa\":\"{isa}\",\"threads\":{threads},\"units\":{units},\
-         \"density\":{density},\"steps_per_second\":{:.0}}}",
+         \"density\":{density},\"states\":\"{states}\",\"steps_per_second\":{:.0}}}",
         rates[rates.len() / 2]
     );
     Ok(())

@@ -116,11 +116,6 @@ impl<'a, R: Real> Chunk<'a, R> {
         (0..self.running).rev().take_while(|&lane| self.lengths[lane] == self.time)
     }
 
-    /// The lanes that took a step just now.
-    pub(super) fn lanes(&self) -> std::ops::Range<usize> {
-        0..self.running
-    }
-
     /// How many steps are done.
     pub(super) fn time(&self) -> usize {
         self.time
@@ -129,6 +124,21 @@ impl<'a, R: Real> Chunk<'a, R> {
     /// The state of a lane.
     pub(super) fn state_into(&self, lane: usize, out: &mut [R]) {
         column(self.state.all(), self.lanes, lane, out);
+    }
+
+    /// The states of all lanes that took a step just now, each to its place in what its sequence gives.
+    pub(super) fn states_into(&self, units: usize, all: &mut [Vec<R>]) {
+        // Some rows for all lanes, then the next: a row is read while it is near, and written in one piece.
+        const ROWS: usize = 8;
+        let step = (self.time - 1) * units;
+        let states = &self.state.all()[..units * self.lanes];
+        for (block, rows) in states.chunks(ROWS * self.lanes).enumerate() {
+            let first = step + block * ROWS;
+            let count = rows.len() / self.lanes;
+            for (lane, all) in all[..self.running].iter_mut().enumerate() {
+                column(rows, self.lanes, lane, &mut all[first..first + count]);
+            }
+        }
     }
 
     /// The sum of all states of a lane so far.

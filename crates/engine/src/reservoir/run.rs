@@ -162,10 +162,7 @@ impl<R: Real> Reservoir<R> {
                 let mut all: Vec<Vec<R>> =
                     members.iter().map(|&s| vec![R::default(); length(s)]).collect();
                 while chunk.advance().is_some() {
-                    let place = (chunk.time() - 1) * units..chunk.time() * units;
-                    for lane in chunk.lanes() {
-                        chunk.state_into(lane, &mut all[lane][place.clone()]);
-                    }
+                    chunk.states_into(units, &mut all);
                 }
                 members.iter().copied().zip(all).collect()
             })
