@@ -111,9 +111,8 @@ impl LetterStrip {
     fn check(&self) -> Result<()> {
         check_limit("letters of a strip", self.letters.len(), LIMIT, "show a part of them")?;
         check_len("numbers of a strip of letters", self.letters.len(), self.values.len())?;
-        let is_outside = |(first, last): (usize, usize)| {
-            first == 0 || first > last || last > self.letters.len()
-        };
+        let is_outside =
+            |(first, last): (usize, usize)| first == 0 || first > last || last > self.letters.len();
         match self.regions.iter().find(|region| is_outside((region.0, region.1))) {
             None => Ok(()),
             Some((first, last, label)) => Err(Error::Shape {
