@@ -132,11 +132,14 @@ impl BarChart {
         let columns = self.columns(shown);
         let (top, bottom) = (y, y + self.rows_height(shown.len()));
         self.draw_axis(&mut scene, &columns, y, bottom);
-        for bar in shown {
-            self.draw_bar(&mut scene, &columns, y + 0.5 * BETWEEN, bar);
-            y += self.row_height();
+        let row = |i: usize| top + 0.5 * BETWEEN + self.row_height() * i as f64;
+        for (i, bar) in shown.iter().enumerate() {
+            self.draw_bar(&mut scene, &columns, row(i), bar);
         }
         self.draw_levels(&mut scene, &columns, top, bottom);
+        for (i, bar) in shown.iter().enumerate() {
+            self.draw_intervals(&mut scene, &columns, row(i), bar);
+        }
         scene.height = bottom + 24.0 + if self.axis.label.is_empty() { 0.0 } else { 18.0 };
         if self.bars.len() > shown.len() {
             let rest = plural(self.bars.len() - shown.len(), "further category");
@@ -228,7 +231,7 @@ impl BarChart {
         let label = elide(&bar.label, SMALL, Weight::Regular, columns.left - PAD - 10.0);
         let text = Item::text(columns.left - 10.0, middle, label).size(SMALL).anchor(Anchor::End);
         scene.add(text.centred().hover(&bar.label));
-        for (i, (&value, interval)) in bar.values.iter().zip(&bar.intervals).enumerate() {
+        for (i, &value) in bar.values.iter().enumerate() {
             let middle = top + STEP * (i as f64 + 0.5);
             if self.axis.can_show(value) {
                 let (a, b) = (columns.base(), columns.x(value).clamp(columns.left, columns.right));
@@ -236,9 +239,6 @@ impl BarChart {
                 scene.add(item.fill(category_color(i % 10)));
             } else {
                 legend::cross(scene, columns.base() + 7.0, middle, not_finite().into());
-            }
-            if let Some((low, high)) = interval {
-                self.draw_interval(scene, columns, middle, *low, *high);
             }
             let text = Item::text(self.width - PAD, middle, self.value_text(value));
             scene.add(text.size(SMALL).anchor(Anchor::End).centred());
@@ -256,6 +256,15 @@ impl BarChart {
                 let line = Item::line(x, top, x, bottom);
                 scene.add(line.clone().stroke(Paint::Paper, 3.0));
                 scene.add(line.stroke(level_color(i), 1.4).dash(LEVEL));
+            }
+        }
+    }
+
+    fn draw_intervals(&self, scene: &mut Scene, columns: &Columns, top: f64, bar: &Bar) {
+        for (i, interval) in bar.intervals.iter().enumerate() {
+            if let Some((low, high)) = interval {
+                let middle = top + STEP * (i as f64 + 0.5);
+                self.draw_interval(scene, columns, middle, *low, *high);
             }
         }
     }

@@ -154,10 +154,13 @@ impl LineChart {
         for (i, series) in self.series.iter().enumerate() {
             self.draw_band(&mut plot, series, self.color(i));
         }
-        for (value, _) in self.levels.iter().filter(|(value, _)| self.y.can_show(*value)) {
+        for (i, (value, _)) in self.levels.iter().enumerate() {
             let y = plot.py(*value);
+            if !(self.y.can_show(*value) && within(&plot, plot.left, y)) {
+                continue;
+            }
             let line = Item::line(plot.left, y, plot.right(), y).stroke(Paint::Soft, 1.2);
-            plot.scene.add(line.dash(&[5.0, 4.0]));
+            plot.scene.add(line.dash(level_dash(i)));
         }
         for (i, (value, _)) in self.places.iter().enumerate() {
             let inside = self.x.can_show(*value);
@@ -225,8 +228,8 @@ impl LineChart {
             let more = plural(self.series.len() - NAMED, "further curve");
             entries.push(Entry::new(Mark::Blank, format!("and {more}")));
         }
-        for (_, label) in &self.levels {
-            entries.push(Entry::new(Mark::Line(Paint::Soft, vec![5.0, 4.0]), label));
+        for (i, (_, label)) in self.levels.iter().enumerate() {
+            entries.push(Entry::new(Mark::Line(Paint::Soft, level_dash(i).to_vec()), label));
         }
         for (i, (_, label)) in self.places.iter().enumerate() {
             entries.push(Entry::new(Mark::Line(place_color(i), DOTS.to_vec()), label));
@@ -333,6 +336,16 @@ fn dash(index: usize, series: &Series) -> Vec<f64> {
         (false, 0) => Vec::new(),
         (false, 1) => vec![2.0, 3.0],
         (false, _) => vec![8.0, 3.0, 2.0, 3.0],
+    }
+}
+
+/// Levels differ by their dashes.
+fn level_dash(index: usize) -> &'static [f64] {
+    match index % 4 {
+        0 => &[5.0, 4.0],
+        1 => &[1.5, 2.5],
+        2 => &[9.0, 3.0, 2.0, 3.0],
+        _ => &[12.0, 5.0],
     }
 }
 

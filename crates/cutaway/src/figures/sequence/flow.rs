@@ -14,6 +14,8 @@ use crate::error::Result;
 
 /// The most columns of a heat map; longer curves are thinned evenly.
 const COLUMNS: usize = 1000;
+/// The least share of a change that is drawn, as a power of ten.
+const LEAST: f64 = -4.0;
 const BACK: &str = "steps back from the last";
 
 fn back() -> Axis {
@@ -60,7 +62,10 @@ pub(crate) fn gradients_by_epoch(name: &str, epochs: &[(usize, Curve)]) -> Resul
 pub(crate) fn paths(name: &str, whole: &Curve, along: &Curve, through: &Curve) -> Result<Figure> {
     let axis = Axis::new("norm of the gradient by the memory, geometric mean").powers();
     let title = format!("{name}: along the memory, or through the weights");
-    let curve = |label: &str, curve: &Curve| Series::new(label, by_distance(&curve.mean));
+    // At the end nothing has yet gone through a weight: an exact 0 that says nothing.
+    let says = |(d, log): &(f64, f64)| *d > 0.0 || log.is_finite();
+    let curve =
+        |label: &str, curve: &Curve| Series::new(label, by_distance(&curve.mean).filter(says));
     let chart = LineChart::new(title, back(), axis)
         .series(curve("all of it", whole))
         .series(curve("along the memory, through gates alone", along))
@@ -68,16 +73,31 @@ pub(crate) fn paths(name: &str, whole: &Curve, along: &Curve, through: &Curve) -
     Ok(chart.size(640.0, 260.0).draw()?)
 }
 
-/// Singular values of the Jacobian of the last state against the distance, with the bounds.
+/// Singular values of the Jacobian of the last state against the distance: the largest with its bounds, and the
+/// largest, the median and the smallest, which may lie hundreds of powers of ten apart.
 pub(crate) fn singular_values(name: &str, jacobians: &Jacobians) -> Result<Figure> {
-    let axis = Axis::new("singular value of the Jacobian of the last state").powers();
-    let title = format!("{name}: what is left of a change of the state");
-    let mut chart = LineChart::new(title, back(), axis);
+    let title =
+        format!("{name}: what is left of a change of the state, by the Jacobian of the last");
+    let panels = vec![largest(jacobians)?, ranks(jacobians)?];
+    Ok(Panels::new(title, panels).columns(1).draw()?)
+}
+
+fn ranks(jacobians: &Jacobians) -> Result<Figure> {
+    let axis = Axis::new("singular value").powers();
+    let mut chart = LineChart::new("", back(), axis);
     let last = jacobians.state.saturating_sub(1);
-    let ranks = [("largest", 0), ("median", last / 2), ("smallest", last)];
-    for (label, rank) in ranks {
-        chart = chart.series(marked(label, jacobians, |p| p.singular_values.get(rank).copied()));
+    for (label, rank) in [("largest", 0), ("median", last / 2), ("smallest", last)] {
+        let of = |point: &Point| point.singular_values.get(rank).copied();
+        chart = chart.series(curve(label, jacobians, of).markers());
     }
+    Ok(chart.size(640.0, 200.0).draw()?)
+}
+
+fn largest(jacobians: &Jacobians) -> Result<Figure> {
+    let axis = Axis::new("largest singular value").powers();
+    let of = |point: &Point| point.singular_values.first().copied();
+    let mut chart = LineChart::new("", back(), axis)
+        .series(curve("largest singular value", jacobians, of).markers());
     let bounds: [(&str, fn(&Point) -> Option<f64>); 4] = [
         ("bound: (norm of W × steepest slope)^d", |p| p.bounds.anywhere),
         ("bound: with the slopes on the way", |p| p.bounds.on_the_way),
@@ -89,7 +109,7 @@ pub(crate) fn singular_values(name: &str, jacobians: &Jacobians) -> Result<Figur
             chart = chart.series(curve(label, jacobians, of).dashed());
         }
     }
-    Ok(chart.size(640.0, 300.0).draw()?)
+    Ok(chart.size(640.0, 240.0).draw()?)
 }
 
 /// The parts of an LSTM's Jacobian; none of other cells.
@@ -114,11 +134,9 @@ pub(crate) fn blocks(name: &str, jacobians: &Jacobians) -> Result<Option<Figure>
 
 fn curve(label: &str, jacobians: &Jacobians, of: impl Fn(&Point) -> Option<f64>) -> Series {
     let points = jacobians.points.iter();
-    Series::new(label, points.filter_map(|point| Some((point.distance as f64, of(point)?))))
-}
-
-fn marked(label: &str, jacobians: &Jacobians, of: impl Fn(&Point) -> Option<f64>) -> Series {
-    curve(label, jacobians, of).markers()
+    let points = points.filter_map(|point| Some((point.distance as f64, of(point)?)));
+    // A state at distance 0 is itself: h owes nothing to c there.
+    Series::new(label, points.filter(|(d, log)| *d > 0.0 || log.is_finite()))
 }
 
 /// Eigenvalues of the recurrent weights around the unit circle.
@@ -153,9 +171,10 @@ pub(crate) fn lyapunov(networks: &[Named<'_, Lyapunov>]) -> Result<Figure> {
 pub(crate) fn gates(name: &str, gates: &Gates) -> Result<Figure> {
     let panels = gates.gates.iter().map(histogram).collect::<Result<_>>()?;
     let title = format!(
-        "{name}: what the gates do, {} steps of {} sequences",
+        "{name}: what the gates do, {} steps of {} sequence{}",
         number::count(gates.steps as u64),
-        number::count(gates.sequences as u64)
+        number::count(gates.sequences as u64),
+        if gates.sequences == 1 { "" } else { "s" }
     );
     Ok(Panels::new(title, panels).draw()?)
 }
@@ -190,12 +209,15 @@ pub(crate) fn time_scales(networks: &[Named<'_, TimeScales>]) -> Result<Figure> 
 
 /// What is left of a small change of the state, median over changes.
 pub(crate) fn half_life(networks: &[Named<'_, HalfLife>]) -> Result<Figure> {
-    let y = Axis::new("share that is left of a change of h, median").powers();
-    let x = Axis::new("steps since the change").whole();
+    let y = Axis::new("share that is left of a change of h, median").powers().range(LEAST, 0.0);
+    // As long as any network has something left.
+    let lags = |found: &HalfLife| found.left.iter().rposition(|left| *left > LEAST).unwrap_or(0);
+    let lags = networks.iter().map(|(_, found)| lags(found)).max().unwrap_or(0);
+    let x = Axis::new("steps since the change").whole().range(0.0, lags.max(1) as f64);
     let mut chart = LineChart::new("How long a change is remembered", x, y);
     for (name, found) in networks {
         let label = match found.half.median {
-            Some(steps) => format!("{name}: half is left after {}", number::significant(steps, 3)),
+            Some(steps) => format!("{name}: down to half at {}", number::significant(steps, 3)),
             None => format!("{name}: more than half is left at the end"),
         };
         chart = chart.series(Series::new(label, by_distance(&found.left)));

@@ -9,6 +9,9 @@ use cutaway::report::{
 
 use crate::error::Result;
 
+/// The most columns with a letter under each.
+const LETTERS: usize = 60;
+
 /// A part of a sequence with a name, from one position to another, counted from 1.
 pub(crate) type Region<'a> = (usize, usize, &'a str);
 
@@ -32,8 +35,7 @@ pub(crate) fn strip(
 }
 
 /// How much the decision changes with each residue in the place of each other; `positions` are counted from 0,
-/// `alphabet` holds the letter of each symbol. The residues as they are stand under the columns where there is
-/// room.
+/// `alphabet` holds the letter of each symbol. Under up to 60 columns stand the residues as they are.
 pub(crate) fn substitution_map(
     title: &str,
     what: &str,
@@ -55,7 +57,12 @@ pub(crate) fn substitution_map(
     let letter =
         |symbol: &u8| alphabet.get(usize::from(*symbol)).map_or("?".into(), char::to_string);
     let rows = GridAxis::names("put in", symbols.map(letter));
-    let columns = GridAxis::numbers("position", positions.start as f64 + 1.0, 1.0);
+    let columns = if positions.len() <= LETTERS {
+        let label = format!("residues as they are, {} to {}", positions.start + 1, positions.end);
+        GridAxis::names(label, letters[positions.clone()].iter().map(char::to_string))
+    } else {
+        GridAxis::numbers("position", positions.start as f64 + 1.0, 1.0)
+    };
     let shape = (substitutions.symbols.len(), positions.len());
     let map = HeatMap::new(title, rows, columns, shape, values, scale);
     Ok(map.width(760.0).stretched(17.0 * shape.0 as f64).draw()?)
