@@ -1,6 +1,6 @@
 //! Axes: which numbers get a tick, how they are written, and where a value lies.
 
-use crate::number::{fixed, power_of_ten, significant};
+use crate::number::{fixed, power, power_of_ten, significant};
 
 /// How an axis looks. The range comes from the data unless it is given.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,6 +9,7 @@ pub struct Axis {
     pub(crate) log: bool,
     pub(crate) percent: bool,
     pub(crate) whole: bool,
+    pub(crate) powers: bool,
     pub(crate) range: Option<(f64, f64)>,
 }
 
@@ -39,6 +40,14 @@ impl Axis {
         self
     }
 
+    /// Takes values as logarithms to base 10 and writes them as powers of ten (−3 is "10⁻³"): for numbers
+    /// that lie beyond the range of `f64`. An exact 0 is −∞, which cannot be drawn and is counted.
+    #[must_use]
+    pub fn powers(mut self) -> Axis {
+        self.powers = true;
+        self
+    }
+
     /// Fixes both ends. Ends that are not finite, or in the wrong order, are ignored.
     #[must_use]
     pub fn range(mut self, low: f64, high: f64) -> Axis {
@@ -63,7 +72,8 @@ impl Axis {
         let (low, high) = widen((low, high), self.log);
         let mut ticks =
             if self.log { log_ticks(low, high, target) } else { ticks(low, high, target) };
-        if self.whole {
+        // Between powers of ten only where there are hardly any.
+        if self.whole || (self.powers && high - low >= 2.0) {
             ticks.retain(|tick| tick.fract() == 0.0);
         }
         let (mut from, mut to) = (low, high);
@@ -78,7 +88,15 @@ impl Axis {
         Layout { from, to, log: self.log, ticks: shown.into_iter().zip(labels).collect() }
     }
 
+    /// A value of this axis in words.
+    pub(crate) fn text(&self, value: f64) -> String {
+        if self.powers { power(value, 3) } else { significant(value, 4) }
+    }
+
     fn labels(&self, ticks: &[f64]) -> Vec<String> {
+        if self.powers {
+            return ticks.iter().map(|&tick| power(tick, 2)).collect();
+        }
         if self.log && !self.percent {
             return ticks.iter().map(|&tick| log_label(tick)).collect();
         }
@@ -264,6 +282,23 @@ mod tests {
     #[test]
     fn a_lone_tick_at_zero_has_no_decimals() {
         assert_eq!(linear_labels(&[0.0]), ["0"]);
+    }
+
+    #[test]
+    fn logarithms_are_written_as_powers_of_ten_far_beyond_the_smallest_number() {
+        let axis = Axis::new("norm").powers();
+        assert_eq!(
+            texts(&axis.lay_out(Some((-1046.3, 0.0)), 4, true)),
+            ["10⁻¹⁵⁰⁰", "10⁻¹⁰⁰⁰", "10⁻⁵⁰⁰", "1"]
+        );
+        assert_eq!(
+            texts(&axis.lay_out(Some((-3.0, 0.5)), 4, true)),
+            ["0.001", "0.01", "0.1", "1", "10"]
+        );
+        let close = axis.lay_out(Some((0.0, 0.9)), 4, true);
+        assert_eq!(texts(&close), ["1", "3.2", "10"]);
+        assert_eq!(axis.text(-1046.0), "10⁻¹⁰⁴⁶");
+        assert_eq!(axis.text(-2.0), "0.01");
     }
 
     #[test]

@@ -143,6 +143,7 @@ pub struct ColorScale {
     pub(crate) max: f64,
     pub(crate) log: bool,
     pub(crate) percent: bool,
+    pub(crate) powers: bool,
     pub(crate) label: String,
 }
 
@@ -158,7 +159,7 @@ impl ColorScale {
             return Err(Error::Scale { min, max, expected });
         }
         let label = String::new();
-        Ok(ColorScale { map, min, max, log: false, percent: false, label })
+        Ok(ColorScale { map, min, max, log: false, percent: false, powers: false, label })
     }
 
     /// Probabilities and shares: [`ColorMap::Sequential`] from 0 to 1.
@@ -204,7 +205,8 @@ impl ColorScale {
     }
 
     pub(crate) fn fixed(map: ColorMap, min: f64, max: f64) -> ColorScale {
-        ColorScale { map, min, max, log: false, percent: false, label: String::new() }
+        let label = String::new();
+        ColorScale { map, min, max, log: false, percent: false, powers: false, label }
     }
 
     /// Makes the scale logarithmic; values at or below 0 then have no colour of their own and are
@@ -232,6 +234,14 @@ impl ColorScale {
     #[must_use]
     pub fn percent(mut self) -> ColorScale {
         self.percent = true;
+        self
+    }
+
+    /// Takes values as logarithms to base 10 and writes them as powers of ten, as
+    /// [`Axis::powers`](crate::Axis::powers).
+    #[must_use]
+    pub fn powers(mut self) -> ColorScale {
+        self.powers = true;
         self
     }
 

@@ -56,6 +56,26 @@ pub fn significant(value: f64, digits: usize) -> String {
     }
 }
 
+/// The number of which a logarithm to base 10 is given, whatever its range.
+pub(crate) fn power(log: f64, digits: usize) -> String {
+    if log.is_nan() || log == f64::INFINITY {
+        return significant(log, digits);
+    }
+    if log == f64::NEG_INFINITY {
+        return "0".to_owned();
+    }
+    if log.abs() < 300.0 {
+        return significant(10f64.powf(log), digits);
+    }
+    let exponent = log.clamp(-1e9, 1e9).floor();
+    let mantissa = significant(10f64.powf(log - exponent), digits);
+    match (mantissa.as_str(), exponent as i32) {
+        ("1", exponent) => power_of_ten(exponent),
+        ("10", exponent) => power_of_ten(exponent + 1),
+        (mantissa, exponent) => format!("{mantissa}×{}", power_of_ten(exponent)),
+    }
+}
+
 /// `10⁻³` and the like.
 pub(crate) fn power_of_ten(exponent: i32) -> String {
     let superscript = |c| match c {
@@ -112,6 +132,16 @@ mod tests {
         assert_eq!(fixed(f64::NAN, 2), "NaN");
         assert_eq!(fixed(f64::NEG_INFINITY, 2), "−∞");
         assert_eq!(percent(0.9952, 2), "99.52 %");
+    }
+
+    #[test]
+    fn numbers_are_written_from_their_logarithms_beyond_every_range() {
+        assert_eq!(power(-1000.0 + 2.5f64.log10(), 3), "2.5×10⁻¹⁰⁰⁰");
+        assert_eq!(power(1e4, 3), "10¹⁰⁰⁰⁰");
+        assert_eq!(power(400.0 - 1e-12, 3), "10⁴⁰⁰");
+        assert_eq!(power(f64::NEG_INFINITY, 3), "0");
+        assert_eq!(power(f64::NAN, 3), "NaN");
+        assert_eq!(power(0.5, 3), "3.16");
     }
 
     #[test]

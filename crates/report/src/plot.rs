@@ -70,7 +70,7 @@ impl Frame<'_> {
         }
         top += 8.0;
         // Powers of ten bear to stand closer than steps of a linear axis.
-        let pitch = if self.y.log { 24.0 } else { 40.0 };
+        let pitch = if self.y.log || self.y.powers { 24.0 } else { 40.0 };
         let y_target = (self.plot_height / pitch).round().clamp(2.0, 10.0) as usize;
         let y = self.y.lay_out(self.y_extent, y_target, true);
         let widest = y.ticks.iter().map(|(_, label)| text_width(label)).fold(0.0, f64::max);

@@ -42,6 +42,7 @@ pub struct BarChart {
     axis: Axis,
     series: Vec<String>,
     bars: Vec<Bar>,
+    levels: Vec<(f64, String)>,
     limit: usize,
     digits: usize,
     width: f64,
@@ -49,6 +50,8 @@ pub struct BarChart {
 
 const STEP: f64 = 16.0;
 const BETWEEN: f64 = 8.0;
+/// The dashes of a level.
+const LEVEL: &[f64] = &[5.0, 3.0];
 
 impl BarChart {
     /// An empty chart with the axis of its values, one series.
@@ -58,6 +61,7 @@ impl BarChart {
             axis,
             series: vec![String::new()],
             bars: Vec::new(),
+            levels: Vec::new(),
             limit: 60,
             digits: 4,
             width: WIDTH,
@@ -75,6 +79,13 @@ impl BarChart {
     #[must_use]
     pub fn bar(mut self, bar: Bar) -> BarChart {
         self.bars.push(bar);
+        self
+    }
+
+    /// Adds a dashed line across all bars that the legend names, such as what guessing reaches.
+    #[must_use]
+    pub fn level(mut self, value: f64, label: impl Into<String>) -> BarChart {
+        self.levels.push((value, label.into()));
         self
     }
 
@@ -119,11 +130,15 @@ impl BarChart {
         let mut y = title(&mut scene, &self.title, PAD, room);
         y += legend::draw(&mut scene, PAD, y, room, &self.legend(shown)) + 4.0;
         let columns = self.columns(shown);
-        let bottom = y + self.rows_height(shown.len());
+        let (top, bottom) = (y, y + self.rows_height(shown.len()));
         self.draw_axis(&mut scene, &columns, y, bottom);
-        for bar in shown {
-            self.draw_bar(&mut scene, &columns, y + 0.5 * BETWEEN, bar);
-            y += self.row_height();
+        let row = |i: usize| top + 0.5 * BETWEEN + self.row_height() * i as f64;
+        for (i, bar) in shown.iter().enumerate() {
+            self.draw_bar(&mut scene, &columns, row(i), bar);
+        }
+        self.draw_levels(&mut scene, &columns, top, bottom);
+        for (i, bar) in shown.iter().enumerate() {
+            self.draw_intervals(&mut scene, &columns, row(i), bar);
         }
         scene.height = bottom + 24.0 + if self.axis.label.is_empty() { 0.0 } else { 18.0 };
         if self.bars.len() > shown.len() {
@@ -148,6 +163,9 @@ impl BarChart {
             let mark = |i: usize| Mark::Box(category_color(i % 10).into(), 1.0);
             entries.extend(self.series.iter().enumerate().map(|(i, s)| Entry::new(mark(i), s)));
         }
+        for (i, (_, label)) in self.levels.iter().enumerate() {
+            entries.push(Entry::new(Mark::Line(level_color(i), LEVEL.to_vec()), label));
+        }
         if shown.iter().flat_map(|bar| &bar.values).any(|v| !v.is_finite()) {
             entries.push(Entry::new(Mark::Cross(not_finite().into()), "not finite (NaN, ±∞)"));
         }
@@ -166,6 +184,7 @@ impl BarChart {
         let numbers = shown.iter().flat_map(|bar| bar.values.iter().copied());
         let all = numbers.chain(intervals.flat_map(|&(low, high)| [low, high]));
         let base = if self.axis.log { None } else { Some(0.0) };
+        let all = all.chain(self.levels.iter().map(|(value, _)| *value));
         let extent = extent(all.chain(base).filter(|&v| self.axis.can_show(v)));
         let target = ((right - left) / 70.0).clamp(1.0, 10.0) as usize;
         let layout = self.axis.lay_out(extent, target, true);
@@ -212,7 +231,7 @@ impl BarChart {
         let label = elide(&bar.label, SMALL, Weight::Regular, columns.left - PAD - 10.0);
         let text = Item::text(columns.left - 10.0, middle, label).size(SMALL).anchor(Anchor::End);
         scene.add(text.centred().hover(&bar.label));
-        for (i, (&value, interval)) in bar.values.iter().zip(&bar.intervals).enumerate() {
+        for (i, &value) in bar.values.iter().enumerate() {
             let middle = top + STEP * (i as f64 + 0.5);
             if self.axis.can_show(value) {
                 let (a, b) = (columns.base(), columns.x(value).clamp(columns.left, columns.right));
@@ -221,11 +240,32 @@ impl BarChart {
             } else {
                 legend::cross(scene, columns.base() + 7.0, middle, not_finite().into());
             }
-            if let Some((low, high)) = interval {
-                self.draw_interval(scene, columns, middle, *low, *high);
-            }
             let text = Item::text(self.width - PAD, middle, self.value_text(value));
             scene.add(text.size(SMALL).anchor(Anchor::End).centred());
+        }
+    }
+
+    /// White beneath, so that a line shows on bars too.
+    fn draw_levels(&self, scene: &mut Scene, columns: &Columns, top: f64, bottom: f64) {
+        for (i, (value, _)) in self.levels.iter().enumerate() {
+            if !self.axis.can_show(*value) {
+                continue;
+            }
+            let x = columns.x(*value);
+            if (columns.left - 0.5..=columns.right + 0.5).contains(&x) {
+                let line = Item::line(x, top, x, bottom);
+                scene.add(line.clone().stroke(Paint::Paper, 3.0));
+                scene.add(line.stroke(level_color(i), 1.4).dash(LEVEL));
+            }
+        }
+    }
+
+    fn draw_intervals(&self, scene: &mut Scene, columns: &Columns, top: f64, bar: &Bar) {
+        for (i, interval) in bar.intervals.iter().enumerate() {
+            if let Some((low, high)) = interval {
+                let middle = top + STEP * (i as f64 + 0.5);
+                self.draw_interval(scene, columns, middle, *low, *high);
+            }
         }
     }
 
@@ -247,6 +287,13 @@ impl BarChart {
         };
         let bars: Vec<String> = shown.iter().take(30).map(describe).collect();
         format!("Bar chart of {}. {}.", self.axis.label, bars.join("; "))
+    }
+}
+
+fn level_color(index: usize) -> Paint {
+    match index {
+        0 => Paint::Ink,
+        i => Paint::Rgb(category_color([3, 4, 8, 5][(i - 1) % 4])),
     }
 }
 
@@ -295,6 +342,18 @@ mod tests {
         assert_eq!(figure.illegible(), Vec::<String>::new());
         let svg = figure.to_inline_svg();
         assert!(svg.contains(">NaN<") && svg.contains("not finite"), "{svg}");
+    }
+
+    #[test]
+    fn levels_are_named_and_lie_within_the_axis() {
+        let chart = BarChart::new("Accuracy", Axis::new("accuracy").percent());
+        let chart =
+            chart.bar(Bar::new("LSTM", [0.6])).level(0.5, "guessing").level(0.9, "30 residues");
+        let figure = chart.draw().unwrap();
+        let svg = figure.to_inline_svg();
+        assert!(svg.contains(">guessing<") && svg.contains(">30 residues<"), "{svg}");
+        assert!(svg.contains(">100 %<"), "the axis reaches the higher level: {svg}");
+        assert_eq!(figure.illegible(), Vec::<String>::new());
     }
 
     #[test]

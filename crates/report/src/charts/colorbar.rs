@@ -28,7 +28,8 @@ pub(super) fn draw(
         scene.add(Item::text(x, top + 11.0, label).size(SMALL).fill(Paint::Soft));
         top += 17.0;
     }
-    let axis = Axis { percent: scale.percent, log: scale.log, ..Axis::new("") };
+    let (percent, log, powers) = (scale.percent, scale.log, scale.powers);
+    let axis = Axis { percent, log, powers, ..Axis::new("") };
     let axis = axis.range(scale.min, scale.max);
     let ends = [scale.min, scale.max].map(|v| end_label(scale, v));
     let (left, length) = (x, LENGTH.min(room).max(40.0));
@@ -84,6 +85,9 @@ fn end_label(scale: &ColorScale, value: f64) -> String {
     if scale.percent {
         return crate::number::significant(100.0 * value, 3) + " %";
     }
+    if scale.powers {
+        return crate::number::power(value, 2);
+    }
     crate::number::significant(value, 3)
 }
 
@@ -95,7 +99,8 @@ fn entries(scale: &ColorScale, excess: Excess) -> Vec<Entry> {
             entries.push(Entry::new(Mark::Box(color.into(), 1.0), label));
         }
     };
-    add(excess.not_finite, scale.map.not_finite(), "not finite (NaN, ±∞)");
+    let none = if scale.powers { "exactly 0 or not finite" } else { "not finite (NaN, ±∞)" };
+    add(excess.not_finite, scale.map.not_finite(), none);
     add(excess.below, scale.map.color(0.0), "below the scale");
     add(excess.above, scale.map.color(1.0), "above the scale");
     entries

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, check_len, check_limit};
 use crate::figure::Figure;
 use crate::font::{Weight, width};
 use crate::legend::{self, Entry, Mark};
-use crate::number::{fixed, significant};
+use crate::number::{fixed, power, significant};
 use crate::pixels::PixelGrid;
 use crate::scene::{Anchor, Item, Scene};
 use crate::style::{PAD, SMALL, WIDTH, join, placeholder, plural, title};
@@ -254,6 +254,7 @@ impl HeatMap {
 
     fn text_of(&self, value: f64) -> String {
         match &self.colors {
+            Colors::Scale(scale) if scale.powers => power(value, 3),
             Colors::Scale(scale) => {
                 let (value, unit) = if scale.percent { (100.0 * value, " %") } else { (value, "") };
                 let text = self.decimals.map(|decimals| fixed(value, decimals));

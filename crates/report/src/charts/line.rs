@@ -6,7 +6,6 @@ use crate::colormap::category_color;
 use crate::error::{Result, check_len};
 use crate::figure::Figure;
 use crate::legend::{self, Entry, Mark};
-use crate::number::significant;
 use crate::plot::{Frame, Plot, extent};
 use crate::scene::{Item, Step};
 use crate::style::{WIDTH, join, not_finite, placeholder, plural};
@@ -16,6 +15,8 @@ use crate::theme::Paint;
 const NAMED: usize = 24;
 /// From this many points on, each column of pixels is drawn by its extremes.
 const DENSE: usize = 2000;
+/// The dashes of a vertical line.
+const DOTS: &[f64] = &[2.0, 3.0];
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +94,7 @@ pub struct LineChart {
     y: Axis,
     series: Vec<Series>,
     levels: Vec<(f64, String)>,
+    places: Vec<(f64, String)>,
     width: f64,
     height: f64,
 }
@@ -100,8 +102,8 @@ pub struct LineChart {
 impl LineChart {
     /// An empty chart with its axes.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> LineChart {
-        let (series, levels) = (Vec::new(), Vec::new());
-        LineChart { title: title.into(), x, y, series, levels, width: WIDTH, height: 240.0 }
+        let (series, levels, places) = (Vec::new(), Vec::new(), Vec::new());
+        LineChart { title: title.into(), x, y, series, levels, places, width: WIDTH, height: 240.0 }
     }
 
     /// Adds a curve.
@@ -115,6 +117,13 @@ impl LineChart {
     #[must_use]
     pub fn level(mut self, value: f64, label: impl Into<String>) -> LineChart {
         self.levels.push((value, label.into()));
+        self
+    }
+
+    /// Adds a dotted vertical line that the legend names, such as the step at which something happens.
+    #[must_use]
+    pub fn place(mut self, value: f64, label: impl Into<String>) -> LineChart {
+        self.places.push((value, label.into()));
         self
     }
 
@@ -145,10 +154,21 @@ impl LineChart {
         for (i, series) in self.series.iter().enumerate() {
             self.draw_band(&mut plot, series, self.color(i));
         }
-        for (value, _) in self.levels.iter().filter(|(value, _)| self.y.can_show(*value)) {
+        for (i, (value, _)) in self.levels.iter().enumerate() {
             let y = plot.py(*value);
+            if !(self.y.can_show(*value) && within(&plot, plot.left, y)) {
+                continue;
+            }
             let line = Item::line(plot.left, y, plot.right(), y).stroke(Paint::Soft, 1.2);
-            plot.scene.add(line.dash(&[5.0, 4.0]));
+            plot.scene.add(line.dash(level_dash(i)));
+        }
+        for (i, (value, _)) in self.places.iter().enumerate() {
+            let inside = self.x.can_show(*value);
+            let x = plot.px(*value);
+            if inside && (plot.left - 0.5..=plot.right() + 0.5).contains(&x) {
+                let line = Item::line(x, plot.top, x, plot.bottom());
+                plot.scene.add(line.stroke(place_color(i), 1.4).dash(DOTS));
+            }
         }
         for (i, series) in self.series.iter().enumerate() {
             self.draw_curve(&mut plot, series, self.color(i), dash(i, series));
@@ -157,7 +177,9 @@ impl LineChart {
     }
 
     fn frame<'a>(&'a self, legend: &'a [Entry]) -> Frame<'a> {
-        let xs = self.shown().map(|(x, _)| x);
+        let places = self.places.iter().map(|(value, _)| *value);
+        let places = places.filter(|&value| self.x.can_show(value));
+        let xs = self.shown().map(|(x, _)| x).chain(places);
         let bands = self.series.iter().filter_map(|series| series.band.as_ref()).flatten();
         let bands = bands.flat_map(|&(low, high)| [low, high]);
         let levels = self.levels.iter().map(|(value, _)| *value);
@@ -192,7 +214,7 @@ impl LineChart {
 
     fn legend(&self, hidden: usize) -> Vec<Entry> {
         let mut entries = Vec::new();
-        if self.series.len() > 1 || !self.levels.is_empty() {
+        if self.series.len() > 1 || !self.levels.is_empty() || !self.places.is_empty() {
             for (i, series) in self.series.iter().take(NAMED).enumerate() {
                 let mark = if series.line {
                     Mark::Line(self.color(i), dash(i, series))
@@ -206,12 +228,18 @@ impl LineChart {
             let more = plural(self.series.len() - NAMED, "further curve");
             entries.push(Entry::new(Mark::Blank, format!("and {more}")));
         }
-        for (_, label) in &self.levels {
-            entries.push(Entry::new(Mark::Line(Paint::Soft, vec![5.0, 4.0]), label));
+        for (i, (_, label)) in self.levels.iter().enumerate() {
+            entries.push(Entry::new(Mark::Line(Paint::Soft, level_dash(i).to_vec()), label));
+        }
+        for (i, (_, label)) in self.places.iter().enumerate() {
+            entries.push(Entry::new(Mark::Line(place_color(i), DOTS.to_vec()), label));
         }
         if hidden > 0 {
-            let log = self.x.log || self.y.log;
-            let kind = if log { "not finite or not above 0" } else { "not finite (NaN, ±∞)" };
+            let kind = match (self.x.log || self.y.log, self.y.powers) {
+                (true, _) => "not finite or not above 0",
+                (_, true) => "exactly 0 or not finite",
+                _ => "not finite (NaN, ±∞)",
+            };
             let label = format!("{kind}: {}", plural(hidden, "point"));
             entries.push(Entry::new(Mark::Cross(not_finite().into()), label));
         }
@@ -277,10 +305,10 @@ impl LineChart {
                 (Some(first), Some(last)) => format!(
                     "{}: {} at {} to {} at {}",
                     series.name,
-                    significant(first.1, 4),
-                    significant(first.0, 4),
-                    significant(last.1, 4),
-                    significant(last.0, 4)
+                    self.y.text(first.1),
+                    self.x.text(first.0),
+                    self.y.text(last.1),
+                    self.x.text(last.0)
                 ),
                 _ => format!("{}: nothing that can be drawn", series.name),
             }
@@ -308,6 +336,24 @@ fn dash(index: usize, series: &Series) -> Vec<f64> {
         (false, 0) => Vec::new(),
         (false, 1) => vec![2.0, 3.0],
         (false, _) => vec![8.0, 3.0, 2.0, 3.0],
+    }
+}
+
+/// Levels differ by their dashes.
+fn level_dash(index: usize) -> &'static [f64] {
+    match index % 4 {
+        0 => &[5.0, 4.0],
+        1 => &[1.5, 2.5],
+        2 => &[9.0, 3.0, 2.0, 3.0],
+        _ => &[12.0, 5.0],
+    }
+}
+
+/// Places after the first differ from levels and from the curves before them.
+fn place_color(index: usize) -> Paint {
+    match index {
+        0 => Paint::Ink,
+        i => Paint::Rgb(category_color([3, 4, 8][(i - 1) % 3])),
     }
 }
 
@@ -421,6 +467,15 @@ mod tests {
         let chart = LineChart::new("", Axis::new("t"), Axis::new("norm").log());
         let figure = chart.series(Series::numbered("g", [1e-3, 0.0, -1.0, 1e-9])).draw().unwrap();
         assert!(figure.to_inline_svg().contains("not above 0: 2 points"));
+    }
+
+    #[test]
+    fn a_vertical_line_widens_the_axis_and_is_named() {
+        let chart = chart().series(Series::numbered("loss", [1.0, 0.5])).place(9.0, "the end");
+        let figure = chart.draw().unwrap();
+        let svg = figure.to_inline_svg();
+        assert!(svg.contains(">the end<") && svg.contains(">8<"), "{svg}");
+        assert_eq!(figure.illegible(), Vec::<String>::new());
     }
 
     #[test]
