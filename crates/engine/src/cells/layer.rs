@@ -1,7 +1,19 @@
 //! One layer, forward and back.
+//!
+//! Only what each step needs from the one before goes step by step. The rest, products with the inputs and
+//! the gradients of the weights, is done for a block of steps at once, while their rows are in the cache.
 
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::tape::Block;
 use super::{Cell, Parameters, Start, Steps, Tape};
+use crate::kernels::cells::{self as kernels, Began, FromInput};
+use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
 use crate::{Error, Isa, Result};
+
+/// Rows that make a block, or more where a single step has more.
+const BLOCK: usize = 128;
 
 /// What a layer reads, row by row as [`Steps`] packs them.
 #[derive(Clone, Copy, Debug)]
@@ -34,29 +46,86 @@ pub enum InputGradient<'a> {
 #[derive(Clone, Debug)]
 pub struct Layer {
     cell: Cell,
-    weights: Parameters,
     isa: Isa,
+    inputs: usize,
+    hidden: usize,
+    /// `W_hhᵀ` and `W_ihᵀ`, packed: from states and inputs to gates.
+    from_state: Buffer,
+    from_input: Buffer,
+    /// `W_hh` and `W_ih`, packed: back. In the order of the rows of [`kernels::Backward::by_gates`].
+    to_state: Buffer,
+    to_input: Buffer,
+    bias_ih: Buffer,
+    bias_hh: Buffer,
 }
 
 impl Layer {
     /// Lays the weights out.
     ///
     /// # Errors
-    /// [`Error::Sequences`] where an array's length is not that of its sizes.
+    /// [`Error::Sequences`] where an array's length is not that of its sizes, [`Error::Isa`] where this machine
+    /// lacks the instructions.
     pub fn new(cell: Cell, weights: &Parameters, isa: Isa) -> Result<Layer> {
-        let expected = Parameters::zeros(cell, weights.inputs, weights.hidden);
-        let lengths = |p: &Parameters| p.arrays().map(<[f32]>::len);
-        if weights.hidden == 0 || lengths(&expected) != lengths(weights) {
+        if !isa.is_available() {
+            return Err(Error::Isa(isa, Isa::available().iter().map(Isa::to_string).collect()));
+        }
+        let &Parameters { inputs, hidden, .. } = weights;
+        let mut layer = Layer {
+            cell,
+            isa,
+            inputs,
+            hidden,
+            from_state: Buffer::default(),
+            from_input: Buffer::default(),
+            to_state: Buffer::default(),
+            to_input: Buffer::default(),
+            bias_ih: Buffer::default(),
+            bias_hh: Buffer::default(),
+        };
+        layer.load(weights)?;
+        Ok(layer)
+    }
+
+    /// Takes other weights of the same sizes, as after a step of training. Takes no memory.
+    ///
+    /// # Errors
+    /// [`Error::Sequences`] where the sizes are others.
+    pub fn load(&mut self, weights: &Parameters) -> Result<()> {
+        self.check_weights(weights)?;
+        let (isa, inputs, n) = (self.isa, self.inputs, self.hidden);
+        let width = self.cell.gates() * n;
+        let shift = kernels::by_state_at(self.cell, n);
+        // The rows of `by_gates` begin with the last gate where they are shifted.
+        let gate = |k: usize| if k < shift { width - shift + k } else { k - shift };
+        let (w_ih, w_hh) = (&weights.weight_ih, &weights.weight_hh);
+        let pack = |to: &mut Buffer, k: usize, n: usize, of: &dyn Fn(usize, usize) -> f32| {
+            gemm::pack(isa, k, n, of, to.prepare(gemm::packed_len(isa, k, n)));
+        };
+        pack(&mut self.from_state, n, width, &|k, g| w_hh[g * n + k]);
+        pack(&mut self.to_state, width, n, &|g, j| w_hh[g * n + j]);
+        pack(&mut self.from_input, inputs, width, &|k, g| w_ih[g * inputs + k]);
+        pack(&mut self.to_input, width, inputs, &|g, j| w_ih[gate(g) * inputs + j]);
+        self.bias_ih.prepare(width).copy_from_slice(&weights.bias_ih);
+        self.bias_hh.prepare(width).copy_from_slice(&weights.bias_hh);
+        Ok(())
+    }
+
+    fn check_weights(&self, weights: &Parameters) -> Result<()> {
+        let (inputs, n) = (self.inputs, self.hidden);
+        let rows = self.cell.gates() * n;
+        let expected = [rows * inputs, rows * n, rows, rows];
+        let found = weights.arrays().map(<[f32]>::len);
+        if n == 0 || found != expected || [weights.inputs, weights.hidden] != [inputs, n] {
             return Err(Error::Sequences(format!(
-                "weights of a recurrent layer: expected arrays of {:?} values for {} inputs and {} \
-                 states, found {:?}",
-                lengths(&expected),
-                weights.inputs,
-                weights.hidden,
-                lengths(weights)
+                "weights of a recurrent layer: expected arrays of {expected:?} values for {inputs} inputs \
+                 and {n} states, found {found:?}"
             )));
         }
-        Ok(Layer { cell, weights: weights.clone(), isa })
+        Ok(())
+    }
+
+    fn width(&self) -> usize {
+        self.cell.gates() * self.hidden
     }
 
     /// Runs a batch; `tape` then holds its states.
@@ -64,81 +133,72 @@ impl Layer {
     /// # Panics
     /// Where input, start and steps do not fit together.
     pub fn forward(&self, input: Input<'_>, steps: &Steps, start: &Start, tape: &mut Tape) {
-        let n = self.weights.hidden;
-        self.check(input, steps, start);
-        tape.prepare(self.cell, n, steps.rows());
-        let mut from_state = vec![0.0; self.cell.gates() * n];
-        let mut from_input = from_state.clone();
-        let zeros = vec![0.0; n];
-        for t in 0..steps.len() {
-            for row in steps.rows_of(t) {
-                let before = before(steps, t, row);
-                let h = state(&tape.h, &start.h, before, n, &zeros);
-                affine(&self.weights.weight_hh, &self.weights.bias_hh, h, &mut from_state);
-                self.project(input, row, &mut from_input);
-                self.step(row, before, start, &from_input, &from_state, tape);
-            }
-        }
-    }
-
-    fn project(&self, input: Input<'_>, row: usize, out: &mut [f32]) {
+        self.check(input, steps);
+        tape.prepare(self.cell, self.hidden, steps.rows());
         match input {
-            Input::Symbols { symbols, table } => {
-                let first = usize::from(symbols[row]) * out.len();
-                out.copy_from_slice(&table[first..first + out.len()]);
+            Input::Symbols { symbols, table } if !steps.is_empty() => {
+                let from_input = FromInput::Table { symbols, table };
+                let Tape { block, h, c, gates, new_from_state, .. } = tape;
+                self.run(
+                    steps,
+                    0..steps.len(),
+                    from_input,
+                    start,
+                    &block.zeros,
+                    [h, c, gates, new_from_state],
+                );
             }
+            Input::Symbols { .. } => {}
             Input::Values(x) => {
-                let inputs = self.weights.inputs;
-                let x = &x[row * inputs..(row + 1) * inputs];
-                affine(&self.weights.weight_ih, &self.weights.bias_ih, x, out);
+                let mut first = 0;
+                while first < steps.len() {
+                    let range = first..block_end(steps, first);
+                    let Tape { block, h, c, gates, new_from_state, .. } = tape;
+                    let Block { from_input, zeros, .. } = block;
+                    self.project(x, rows_of(steps, &range), from_input);
+                    let from_input = FromInput::Rows(from_input);
+                    first = range.end;
+                    self.run(steps, range, from_input, start, zeros, [h, c, gates, new_from_state]);
+                }
             }
         }
     }
 
-    fn step(
+    fn run(
         &self,
-        row: usize,
-        before: Before,
+        steps: &Steps,
+        range: Range<usize>,
+        from_input: FromInput<'_>,
         start: &Start,
-        from_input: &[f32],
-        from_state: &[f32],
-        tape: &mut Tape,
+        zeros: &[f32],
+        [h, c, gates, new_from_state]: [&mut Buffer; 4],
     ) {
-        let n = self.weights.hidden;
-        let width = self.cell.gates() * n;
-        let zeros = vec![0.0; n];
-        let h = state(&tape.h, &start.h, before, n, &zeros).to_vec();
-        let gates = &mut tape.gates[row * width..(row + 1) * width];
-        let sum = |i: usize| from_input[i] + from_state[i];
-        let here = row * n..(row + 1) * n;
-        match self.cell {
-            Cell::Tanh | Cell::Relu => {
-                let tanh = self.cell == Cell::Tanh;
-                (0..n).for_each(|i| gates[i] = if tanh { sum(i).tanh() } else { sum(i).max(0.0) });
-                tape.h[here].copy_from_slice(gates);
-            }
-            Cell::Lstm => {
-                for (i, gate) in gates.iter_mut().enumerate() {
-                    *gate = if i / n == 2 { sum(i).tanh() } else { sigmoid(sum(i)) };
-                }
-                let c = state(&tape.c, &start.c, before, n, &zeros);
-                let c: Vec<f32> =
-                    (0..n).map(|j| gates[n + j] * c[j] + gates[j] * gates[2 * n + j]).collect();
-                for j in 0..n {
-                    tape.h[row * n + j] = gates[3 * n + j] * c[j].tanh();
-                }
-                tape.c[here].copy_from_slice(&c);
-            }
-            Cell::Gru => {
-                (0..2 * n).for_each(|i| gates[i] = sigmoid(sum(i)));
-                tape.new_from_state[here].copy_from_slice(&from_state[2 * n..]);
-                for j in 0..n {
-                    let new = (from_input[2 * n + j] + gates[j] * from_state[2 * n + j]).tanh();
-                    gates[2 * n + j] = new;
-                    tape.h[row * n + j] = (1.0 - gates[n + j]) * new + gates[n + j] * h[j];
-                }
-            }
-        }
+        let forward = kernels::Forward {
+            cell: self.cell,
+            hidden: self.hidden,
+            steps,
+            range,
+            weights: &self.from_state,
+            bias: &self.bias_hh,
+            from_input,
+            start: Began { h: &start.h, c: &start.c },
+            h,
+            c,
+            gates,
+            new_from_state,
+            zeros,
+        };
+        kernels::forward(self.isa, forward);
+    }
+
+    /// `W_ih x + b_ih` for some rows.
+    fn project(&self, x: &[f32], rows: Range<usize>, out: &mut Buffer) {
+        let (inputs, width) = (self.inputs, self.width());
+        let out = out.prepare(rows.len() * width);
+        let size = [rows.len(), inputs, width];
+        let x = &x[rows.start * inputs..rows.end * inputs];
+        let epilogue = Epilogue { bias: Some(&self.bias_ih), ..Epilogue::default() };
+        gemm::matmul(self.isa, size, x, &self.from_input, out, epilogue);
     }
 
     /// Goes back through the batch that `tape` holds. `by_states` is the derivative by each `h(t)` as far as
@@ -157,194 +217,185 @@ impl Layer {
         gradient: &mut Parameters,
         mut by_input: InputGradient<'_>,
     ) {
-        let n = self.weights.hidden;
-        self.check(input, steps, start);
-        assert_eq!(by_states.len(), steps.rows() * n, "derivatives by states");
-        assert_eq!(tape.h.len(), steps.rows() * n, "the tape of another batch");
-        let width = self.cell.gates() * n;
-        let (mut by_h, mut by_c) =
-            (vec![0.0; steps.sequences() * n], vec![0.0; steps.sequences() * n]);
-        if tape.keep_state_gradients {
-            tape.by_h.resize(tape.h.len(), 0.0);
-            tape.by_c.resize(tape.c.len(), 0.0);
-        }
-        let zeros = vec![0.0; n];
-        for t in (0..steps.len()).rev() {
-            for row in steps.rows_of(t) {
-                let i = row - steps.rows_of(t).start;
-                let (by_h, by_c) = (&mut by_h[i * n..(i + 1) * n], &mut by_c[i * n..(i + 1) * n]);
-                by_h.iter_mut().zip(&by_states[row * n..]).for_each(|(a, b)| *a += b);
-                let before = before(steps, t, row);
-                let h = state(&tape.h, &start.h, before, n, &zeros).to_vec();
-                if tape.keep_state_gradients {
-                    tape.by_h[row * n..(row + 1) * n].copy_from_slice(by_h);
-                }
-                let mut from_state = self.step_back(row, before, start, &h, tape, by_h, by_c);
-                let from_input = &tape.gates[row * width..(row + 1) * width];
-                outer(&mut gradient.weight_hh, &from_state, &h);
-                add(&mut gradient.bias_hh, &from_state);
-                match (&mut by_input, input) {
-                    (InputGradient::Table(table), Input::Symbols { symbols, .. }) => {
-                        add(&mut table[usize::from(symbols[row]) * width..][..width], from_input);
-                    }
-                    (by_input, Input::Values(x)) => {
-                        let inputs = self.weights.inputs;
-                        let place = row * inputs..(row + 1) * inputs;
-                        outer(&mut gradient.weight_ih, from_input, &x[place.clone()]);
-                        add(&mut gradient.bias_ih, from_input);
-                        if let InputGradient::Values(by_x) = by_input {
-                            by_x[place.clone()].fill(0.0);
-                            left_times(&self.weights.weight_ih, from_input, &mut by_x[place]);
-                        }
-                    }
-                    _ => panic!("the derivative by symbols is a table's"),
-                }
-                left_times(&self.weights.weight_hh, &from_state, by_h);
-                from_state.clear();
-            }
+        let n = self.hidden;
+        self.check(input, steps);
+        self.check_gradients(input, steps, gradient, &by_input);
+        assert_eq!([tape.hidden, tape.h.len()], [n, steps.rows() * n], "the tape of another batch");
+        let memory = |rows: usize| if self.cell.has_memory() { rows * n } else { 0 };
+        tape.carried_h.zeros(steps.sequences() * n);
+        tape.carried_c.zeros(memory(steps.sequences()));
+        let kept = if tape.keep_state_gradients { steps.rows() } else { 0 };
+        tape.by_h.prepare(kept * n);
+        tape.by_c.prepare(memory(kept));
+        let mut end = steps.len();
+        while end > 0 {
+            let range = block_start(steps, end)..end;
+            end = range.start;
+            let rows = rows_of(steps, &range);
+            self.run_back(steps, range, start, tape, by_states);
+            self.add_weights(input, rows.clone(), &tape.block, gradient);
+            self.add_inputs(input, rows, &mut tape.block, &mut by_input);
         }
     }
 
-    /// Puts the derivatives by what the input gives to the gates into the tape, returns those by what the
-    /// state gives, and leaves in `by_h` and `by_c` what goes back past the gates.
-    #[allow(clippy::too_many_arguments)]
-    fn step_back(
+    fn run_back(
         &self,
-        row: usize,
-        before: Before,
+        steps: &Steps,
+        range: Range<usize>,
         start: &Start,
-        h: &[f32],
         tape: &mut Tape,
-        by_h: &mut [f32],
-        by_c: &mut [f32],
-    ) -> Vec<f32> {
-        let n = self.weights.hidden;
-        let width = self.cell.gates() * n;
-        let g = &mut tape.gates[row * width..(row + 1) * width];
-        match self.cell {
-            Cell::Tanh | Cell::Relu => {
-                for j in 0..n {
-                    let slope = match self.cell {
-                        Cell::Tanh => 1.0 - g[j] * g[j],
-                        _ => f32::from(u8::from(g[j] > 0.0)),
-                    };
-                    g[j] = by_h[j] * slope;
-                }
-                by_h.fill(0.0);
-                g.to_vec()
-            }
-            Cell::Lstm => {
-                let zeros = vec![0.0; n];
-                let c = state(&tape.c, &start.c, before, n, &zeros);
-                for j in 0..n {
-                    let [i, f, new, o] = [0, 1, 2, 3].map(|k| g[k * n + j]);
-                    let tanh = tape.c[row * n + j].tanh();
-                    let by = by_c[j] + by_h[j] * o * (1.0 - tanh * tanh);
-                    g[j] = by * new * i * (1.0 - i);
-                    g[n + j] = by * c[j] * f * (1.0 - f);
-                    g[2 * n + j] = by * i * (1.0 - new * new);
-                    g[3 * n + j] = by_h[j] * tanh * o * (1.0 - o);
-                    by_c[j] = by * f;
-                    if tape.keep_state_gradients {
-                        tape.by_c[row * n + j] = by;
-                    }
-                }
-                by_h.fill(0.0);
-                g.to_vec()
-            }
-            Cell::Gru => {
-                let mut from_state = vec![0.0; width];
-                for j in 0..n {
-                    let [r, z, new] = [0, 1, 2].map(|k| g[k * n + j]);
-                    let by_new = by_h[j] * (1.0 - z) * (1.0 - new * new);
-                    g[j] = by_new * tape.new_from_state[row * n + j] * r * (1.0 - r);
-                    g[n + j] = by_h[j] * (h[j] - new) * z * (1.0 - z);
-                    g[2 * n + j] = by_new;
-                    from_state[j] = g[j];
-                    from_state[n + j] = g[n + j];
-                    from_state[2 * n + j] = by_new * r;
-                    by_h[j] *= z;
-                }
-                from_state
-            }
+        by_states: &[f32],
+    ) {
+        let (cell, n) = (self.cell, self.hidden);
+        let rows = rows_of(steps, &range).len();
+        let Block { by_gates, before, zeros, .. } = &mut tape.block;
+        let backward = kernels::Backward {
+            cell,
+            hidden: n,
+            steps,
+            range,
+            weights: &self.to_state,
+            start: Began { h: &start.h, c: &start.c },
+            h: &tape.h,
+            c: &tape.c,
+            gates: &tape.gates,
+            new_from_state: &tape.new_from_state,
+            by_states,
+            carried_h: &mut tape.carried_h,
+            carried_c: &mut tape.carried_c,
+            by_gates: by_gates.prepare(rows * kernels::gate_stride(cell, n)),
+            before: before.prepare(rows * n),
+            kept_h: &mut tape.by_h,
+            kept_c: &mut tape.by_c,
+            zeros,
+        };
+        kernels::backward(self.isa, backward);
+    }
+
+    /// Adds a block's derivatives by the weights.
+    fn add_weights(
+        &self,
+        input: Input<'_>,
+        rows: Range<usize>,
+        block: &Block,
+        gradient: &mut Parameters,
+    ) {
+        let (isa, n, width) = (self.isa, self.hidden, self.width());
+        let stride = kernels::gate_stride(self.cell, n);
+        let shift = kernels::by_state_at(self.cell, n);
+        let count = rows.len();
+        // Columns of `by_gates` and rows of a gradient, from where and how many.
+        let cols = |from: usize, to: usize, height: usize, b: &[f32], n: usize, c: &mut [f32]| {
+            let (segments, accumulate) = (&[(from, 0)], true);
+            let (a, c) = (&block.by_gates, &mut c[to * n..]);
+            let (inner, step_a, step_b, rows) = (count, stride, n, height);
+            let args =
+                Cols { a, b, segments, inner, step_a, step_b, rows, n, c, ldc: n, accumulate };
+            gemm::cols(isa, args);
+        };
+        cols(shift, 0, width, &block.before, n, &mut gradient.weight_hh);
+        kernels::sum_rows(isa, &block.by_gates[shift..], stride, count, &mut gradient.bias_hh);
+        if let Input::Values(x) = input {
+            let inputs = self.inputs;
+            let x = &x[rows.start * inputs..rows.end * inputs];
+            cols(shift, 0, width - shift, x, inputs, &mut gradient.weight_ih);
+            cols(0, width - shift, shift, x, inputs, &mut gradient.weight_ih);
+            let (bias, last) = gradient.bias_ih.split_at_mut(width - shift);
+            kernels::sum_rows(isa, &block.by_gates[shift..], stride, count, bias);
+            kernels::sum_rows(isa, &block.by_gates, stride, count, last);
         }
     }
 
-    fn check(&self, input: Input<'_>, steps: &Steps, start: &Start) {
-        let (rows, n) = (steps.rows(), self.weights.hidden);
+    /// The derivative by a block's inputs.
+    fn add_inputs(
+        &self,
+        input: Input<'_>,
+        rows: Range<usize>,
+        block: &mut Block,
+        by_input: &mut InputGradient<'_>,
+    ) {
+        let (isa, n, width, inputs) = (self.isa, self.hidden, self.width(), self.inputs);
+        let stride = kernels::gate_stride(self.cell, n);
+        let shift = kernels::by_state_at(self.cell, n);
+        match (by_input, input) {
+            (InputGradient::Table(table), Input::Symbols { symbols, .. }) => {
+                let (symbols, by_gates) = (&symbols[rows], &block.by_gates);
+                let first = width - shift;
+                kernels::scatter_rows(
+                    isa,
+                    &by_gates[shift..],
+                    stride,
+                    first,
+                    symbols,
+                    table,
+                    width,
+                );
+                if shift > 0 {
+                    let table = &mut table[first..];
+                    kernels::scatter_rows(isa, by_gates, stride, shift, symbols, table, width);
+                }
+            }
+            (InputGradient::Values(by_x), Input::Values(_)) if inputs > 0 => {
+                block.rows.clear();
+                block.rows.extend((0..rows.len()).map(|row| row * stride));
+                let args = Rows {
+                    a: &block.by_gates,
+                    rows: &block.rows,
+                    segments: &[0],
+                    inner: width,
+                    b: &self.to_input,
+                    n: inputs,
+                    c: &mut by_x[rows.start * inputs..rows.end * inputs],
+                    ldc: inputs,
+                    epilogue: Epilogue::default(),
+                };
+                gemm::rows(isa, args);
+            }
+            _ => {}
+        }
+    }
+
+    fn check(&self, input: Input<'_>, steps: &Steps) {
         match input {
-            Input::Values(x) => assert_eq!(x.len(), rows * self.weights.inputs, "inputs"),
-            Input::Symbols { symbols, table } => {
-                assert_eq!(symbols.len(), rows, "symbols");
-                let largest = symbols.iter().max().map_or(0, |&s| usize::from(s) + 1);
-                assert!(table.len() >= largest * self.cell.gates() * n, "symbol without a row");
+            Input::Values(x) => assert_eq!(x.len(), steps.rows() * self.inputs, "inputs"),
+            Input::Symbols { symbols, .. } => assert_eq!(symbols.len(), steps.rows(), "symbols"),
+        }
+    }
+
+    fn check_gradients(
+        &self,
+        input: Input<'_>,
+        steps: &Steps,
+        gradient: &Parameters,
+        by_input: &InputGradient<'_>,
+    ) {
+        self.check_weights(gradient).expect("the gradient has the sizes of the weights");
+        match (input, by_input) {
+            (Input::Symbols { table, .. }, InputGradient::Table(by_table)) => {
+                assert_eq!(by_table.len(), table.len(), "derivatives by the table");
             }
+            (Input::Values(_), InputGradient::Values(by_x)) => {
+                assert_eq!(by_x.len(), steps.rows() * self.inputs, "derivatives by inputs");
+            }
+            (Input::Values(_), InputGradient::None) => {}
+            _ => panic!("the derivative by symbols is a table's, that by values is values'"),
         }
-        for values in [&start.h, &start.c] {
-            assert!(values.is_empty() || values.len() == steps.counts()[0] * n, "start");
-        }
     }
 }
 
-/// Where the state before a row lies.
-#[derive(Clone, Copy)]
-enum Before {
-    /// In this row of the batch.
-    Row(usize),
-    /// In this row of the start.
-    Start(usize),
-    /// The sequence begins here, from zeros.
-    Nowhere,
+fn rows_of(steps: &Steps, range: &Range<usize>) -> Range<usize> {
+    steps.rows_of(range.start).start..steps.rows_of(range.end - 1).end
 }
 
-fn before(steps: &Steps, t: usize, row: usize) -> Before {
-    let sequence = row - steps.rows_of(t).start;
-    match t {
-        0 => Before::Start(sequence),
-        _ => steps.row(t - 1, sequence).map_or(Before::Nowhere, Before::Row),
-    }
+/// Where the block that begins with step `first` ends: at the first step with which it has enough rows.
+fn block_end(steps: &Steps, first: usize) -> usize {
+    let start = steps.rows_of(first).start;
+    let full = |&t: &usize| steps.rows_of(t).end - start >= BLOCK;
+    (first..steps.len()).find(full).map_or(steps.len(), |t| t + 1)
 }
 
-fn state<'a>(
-    rows: &'a [f32],
-    start: &'a [f32],
-    before: Before,
-    n: usize,
-    zeros: &'a [f32],
-) -> &'a [f32] {
-    match before {
-        Before::Row(row) => &rows[row * n..(row + 1) * n],
-        Before::Start(i) if !start.is_empty() => &start[i * n..(i + 1) * n],
-        _ => zeros,
-    }
-}
-
-/// `out = M x + b`, `M` row by row.
-fn affine(matrix: &[f32], bias: &[f32], x: &[f32], out: &mut [f32]) {
-    for (r, value) in out.iter_mut().enumerate() {
-        let row = &matrix[r * x.len()..(r + 1) * x.len()];
-        *value = bias[r] + row.iter().zip(x).map(|(a, b)| a * b).sum::<f32>();
-    }
-}
-
-/// `out += vᵀ M`.
-fn left_times(matrix: &[f32], v: &[f32], out: &mut [f32]) {
-    for (row, &factor) in matrix.chunks_exact(out.len()).zip(v) {
-        out.iter_mut().zip(row).for_each(|(o, m)| *o += factor * m);
-    }
-}
-
-/// `M += column rowᵀ`.
-fn outer(matrix: &mut [f32], column: &[f32], row: &[f32]) {
-    for (out, &factor) in matrix.chunks_exact_mut(row.len()).zip(column) {
-        out.iter_mut().zip(row).for_each(|(o, x)| *o += factor * x);
-    }
-}
-
-fn add(a: &mut [f32], b: &[f32]) {
-    a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+/// Where the block that ends before step `end` begins.
+fn block_start(steps: &Steps, end: usize) -> usize {
+    let last = steps.rows_of(end - 1).end;
+    (0..end).rev().find(|&t| last - steps.rows_of(t).start >= BLOCK).unwrap_or(0)
 }

@@ -24,8 +24,10 @@
 //! # Ok::<(), cutaway_engine::Error>(())
 //! ```
 
+mod buffer;
 mod layer;
 mod parameters;
+pub mod plain;
 mod steps;
 mod tape;
 

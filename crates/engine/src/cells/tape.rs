@@ -1,9 +1,11 @@
 //! What a pass through a layer leaves behind.
 
+use super::buffer::Buffer;
 use super::{Cell, Steps};
+use crate::kernels::cells as kernels;
 
-/// The states before the first step, `[sequences running at the first step, hidden]`; empty for zeros.
-/// Sequences that join later start from zeros.
+/// The states before the first step, `[sequences running at the first step, hidden]`; empty for zeros, and
+/// where there are rows for the first sequences only, the others start from zeros, as do all that join later.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Start {
     /// The states.
@@ -12,31 +14,49 @@ pub struct Start {
     pub c: Vec<f32>,
 }
 
-/// The buffers of one layer and batch, kept from batch to batch. Memory grows with rows × hidden.
+/// The buffers of one layer and batch, kept from batch to batch: no memory is taken once they are as large as
+/// the largest batch. Memory grows with rows × hidden.
 #[derive(Clone, Debug, Default)]
 pub struct Tape {
     pub(super) hidden: usize,
-    /// After the activation, `[rows, gates · hidden]`; after the way back the derivatives before it.
-    pub(super) gates: Vec<f32>,
+    /// After the activation, `[rows, gates · hidden]`; empty where the one gate is the state.
+    pub(super) gates: Buffer,
     /// GRU: what the state gives to the new gate, `[rows, hidden]`.
-    pub(super) new_from_state: Vec<f32>,
-    pub(super) h: Vec<f32>,
-    pub(super) c: Vec<f32>,
+    pub(super) new_from_state: Buffer,
+    pub(super) h: Buffer,
+    pub(super) c: Buffer,
     /// Whether the way back is to keep the derivative by every state.
     pub keep_state_gradients: bool,
-    pub(super) by_h: Vec<f32>,
-    pub(super) by_c: Vec<f32>,
+    pub(super) by_h: Buffer,
+    pub(super) by_c: Buffer,
+    /// The derivatives by the states and memories before the first step, when the way back has reached it.
+    pub(super) carried_h: Buffer,
+    pub(super) carried_c: Buffer,
+    pub(super) block: Block,
+}
+
+/// Some steps' worth of rows: what leaves the cache before it is needed again is not kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block {
+    /// `[rows, gates · hidden]`
+    pub(super) from_input: Buffer,
+    /// See [`crate::kernels::cells::Backward`].
+    pub(super) by_gates: Buffer,
+    pub(super) before: Buffer,
+    /// Where the rows of `by_gates` begin.
+    pub(super) rows: Vec<usize>,
+    pub(super) zeros: Buffer,
 }
 
 impl Tape {
     pub(super) fn prepare(&mut self, cell: Cell, hidden: usize, rows: usize) {
-        let memory = if cell.has_memory() { rows * hidden } else { 0 };
-        let new = if cell == Cell::Gru { rows * hidden } else { 0 };
+        let [h, c, gates, new_from_state] = kernels::tape_lengths(cell, hidden, rows);
         self.hidden = hidden;
-        self.gates.resize(rows * cell.gates() * hidden, 0.0);
-        self.h.resize(rows * hidden, 0.0);
-        self.c.resize(memory, 0.0);
-        self.new_from_state.resize(new, 0.0);
+        self.h.prepare(h);
+        self.c.prepare(c);
+        self.gates.prepare(gates);
+        self.new_from_state.prepare(new_from_state);
+        self.block.zeros.zeros(hidden);
     }
 
     /// `h(t)` of every sequence and step, `[rows, hidden]`.
@@ -51,10 +71,11 @@ impl Tape {
         &self.c
     }
 
-    /// The gates after their activation, `[rows, gates · hidden]`: until [`Layer::backward`](super::Layer::backward).
+    /// The gates after their activation, `[rows, gates · hidden]`, in the order of [`Cell`].
     #[must_use]
     pub fn gates(&self) -> &[f32] {
-        &self.gates
+        // The one gate of a vanilla network is its state.
+        if self.gates.is_empty() { &self.h } else { &self.gates }
     }
 
     /// The states after the last step, `[sequences, hidden]`.
@@ -86,5 +107,14 @@ impl Tape {
     #[must_use]
     pub fn memory_gradients(&self) -> &[f32] {
         &self.by_c
+    }
+
+    /// After the way back: the derivatives by the states before the first step, as in [`Start`], whether those
+    /// were given or zeros.
+    #[must_use]
+    pub fn start_gradients(&self, steps: &Steps) -> Start {
+        let len = steps.counts().first().map_or(0, |count| count * self.hidden);
+        let of = |values: &[f32]| values[..len.min(values.len())].to_vec();
+        Start { h: of(&self.carried_h), c: of(&self.carried_c) }
     }
 }

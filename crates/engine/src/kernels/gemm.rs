@@ -116,21 +116,21 @@ impl Kernel for Rows<'_> {
 }
 
 /// What the blocks of a product have in common.
-struct Product<'a> {
-    a: *const f32,
-    segments: &'a [usize],
-    inner: usize,
-    b: *const f32,
-    n: usize,
-    c: *mut f32,
-    ldc: usize,
-    epilogue: Epilogue<'a>,
+pub(super) struct Product<'a> {
+    pub(super) a: *const f32,
+    pub(super) segments: &'a [usize],
+    pub(super) inner: usize,
+    pub(super) b: *const f32,
+    pub(super) n: usize,
+    pub(super) c: *mut f32,
+    pub(super) ldc: usize,
+    pub(super) epilogue: Epilogue<'a>,
 }
 
 impl Product<'_> {
-    /// `count` rows of `C`; row `i` of `A` starts at `row(i)`.
+    /// `count` rows of `C`, at least one; row `i` of `A` starts at `row(i)`.
     #[inline(always)]
-    unsafe fn run<V: Vector>(&self, count: usize, row: impl Fn(usize) -> usize + Copy) {
+    pub(super) unsafe fn run<V: Vector>(&self, count: usize, row: impl Fn(usize) -> usize + Copy) {
         let blocks = count.div_ceil(V::TILE_ROWS);
         let (base, extra) = (count / blocks, count % blocks);
         let width = 2 * V::LANES;
@@ -162,11 +162,18 @@ unsafe fn rows_block<V: Vector, const H: usize>(
     // SAFETY: the entry has checked that all rows and segments lie inside `a`, that the panel holds
     // segments × inner lines, and that C holds the rows; partial vectors stop at column n.
     unsafe {
-        let a: [*const f32; H] = std::array::from_fn(|r| args.a.add(row(first + r)));
+        // Loops: inside `array::from_fn` the closures would become calls.
+        let mut a = [args.a; H];
+        for (r, p) in a.iter_mut().enumerate() {
+            *p = args.a.add(row(first + r));
+        }
         let mut acc = [[V::splat(0.0); 2]; H];
         let mut b = panel;
         for &segment in args.segments {
-            let row: [*const f32; H] = std::array::from_fn(|r| a[r].add(segment));
+            let mut row = a;
+            for p in &mut row {
+                *p = p.add(segment);
+            }
             for k in 0..args.inner {
                 let b0 = V::load(b);
                 let b1 = V::load(b.add(V::LANES));

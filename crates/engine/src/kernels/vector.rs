@@ -28,9 +28,23 @@ pub(crate) trait Vector: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self * a + b`, rounded once where the machine can.
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
-    /// Lane-wise maximum; where `self` is NaN the result is `other`.
+    /// Rounded as by IEEE 754, on every machine.
+    unsafe fn div(self, other: Self) -> Self;
+    /// Lane-wise maximum; where either is NaN the result is `other`.
     unsafe fn max(self, other: Self) -> Self;
+    /// Lane-wise minimum; where either is NaN the result is `other`.
+    unsafe fn min(self, other: Self) -> Self;
+    /// `self` where `gate` is positive, else 0.
+    unsafe fn where_positive(self, gate: Self) -> Self;
+    /// `2^n` where `self` is `n + ROUND`, for whole `n` from -126 to 127.
+    unsafe fn pow2(self) -> Self;
 }
+
+/// Adding it rounds a small number to a whole one, which then stands in the lowest bits.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
+/// The bits of 1: the exponent of `2^0`.
+const ONE: u32 = 0x3f80_0000;
 
 macro_rules! array_vector {
     ($(#[$doc:meta])* $name:ident, $lanes:literal, $rows:literal) => {
@@ -93,10 +107,28 @@ macro_rules! array_vector {
                 }
             }
             #[inline(always)]
+            unsafe fn div(self, other: Self) -> Self {
+                $name(std::array::from_fn(|i| self.0[i] / other.0[i]))
+            }
+            #[inline(always)]
             unsafe fn max(self, other: Self) -> Self {
                 $name(std::array::from_fn(|i| {
                     if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] }
                 }))
+            }
+            #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                $name(std::array::from_fn(|i| {
+                    if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }
+                }))
+            }
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                $name(std::array::from_fn(|i| if gate.0[i] > 0.0 { self.0[i] } else { 0.0 }))
+            }
+            #[inline(always)]
+            unsafe fn pow2(self) -> Self {
+                $name(self.0.map(|x| f32::from_bits((x.to_bits() << 23).wrapping_add(ONE))))
             }
         }
     };
@@ -121,7 +153,7 @@ pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Vector;
+    use super::{ONE, Vector};
     use std::arch::x86_64::*;
 
     /// Eight lanes with fused multiply-add.
@@ -181,8 +213,28 @@ mod x86 {
             Avx2(unsafe { _mm256_fmadd_ps(self.0, a.0, b.0) })
         }
         #[inline(always)]
+        unsafe fn div(self, other: Self) -> Self {
+            Avx2(unsafe { _mm256_div_ps(self.0, other.0) })
+        }
+        #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {
             Avx2(unsafe { _mm256_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            Avx2(unsafe { _mm256_min_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn where_positive(self, gate: Self) -> Self {
+            let zero = unsafe { _mm256_setzero_ps() };
+            Avx2(unsafe { _mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_GT_OQ>(gate.0, zero)) })
+        }
+        #[inline(always)]
+        unsafe fn pow2(self) -> Self {
+            Avx2(unsafe {
+                let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(self.0));
+                _mm256_castsi256_ps(_mm256_add_epi32(n, _mm256_set1_epi32(ONE as i32)))
+            })
         }
     }
 
@@ -238,8 +290,30 @@ mod x86 {
             Avx512(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
         }
         #[inline(always)]
+        unsafe fn div(self, other: Self) -> Self {
+            Avx512(unsafe { _mm512_div_ps(self.0, other.0) })
+        }
+        #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {
             Avx512(unsafe { _mm512_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            Avx512(unsafe { _mm512_min_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn where_positive(self, gate: Self) -> Self {
+            Avx512(unsafe {
+                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate.0, _mm512_setzero_ps());
+                _mm512_maskz_mov_ps(positive, self.0)
+            })
+        }
+        #[inline(always)]
+        unsafe fn pow2(self) -> Self {
+            Avx512(unsafe {
+                let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(self.0));
+                _mm512_castsi512_ps(_mm512_add_epi32(n, _mm512_set1_epi32(ONE as i32)))
+            })
         }
     }
 }
