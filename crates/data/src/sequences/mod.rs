@@ -1,4 +1,25 @@
 //! Sequences, to be read by a recurrent network one step at a time.
+//!
+//! [`open_proteins`] reads labelled proteins ([`fasta`]), [`remove_similar`] thins them out so that none is much
+//! like another, and [`split`](fn@split) makes training, validation and test sets of what is left. Without files there
+//! are [`protein_like`] sequences and [`tasks`] whose answers are known exactly, each made from a seed.
+
+mod align;
+mod alphabet;
+pub mod fasta;
+mod hash;
+mod labels;
+mod open;
+pub mod protein_like;
+mod similar;
+mod split;
+pub mod tasks;
+
+pub use alphabet::{OTHER, PROTEIN};
+pub use labels::LabelRule;
+pub use open::{ClassCount, Dropped, ProteinOptions, ProteinReport, Proteins, open_proteins};
+pub use similar::{Similarity, SimilarityReport, remove_similar};
+pub use split::{Split, SplitOptions, split};
 
 /// Sequences with what is to be said about each.
 #[derive(Clone, Debug, PartialEq)]
