@@ -340,4 +340,73 @@ proptest! {
             check(&of_layer(&case, &drawn, isa, &mut tape), &wanted, &isa.to_string())?;
         }
     }
+
+    #[test]
+    fn the_states_of_a_sequence_have_the_same_bits_whatever_is_beside_it(case in case()) {
+        let drawn = Drawn::new(&case);
+        let Drawn { weights, steps, start, .. } = &drawn;
+        let n = case.hidden;
+        for isa in Isa::available() {
+            let layer = Layer::new(case.cell, weights, isa).unwrap();
+            let mut tape = Tape::default();
+            layer.forward(drawn.input(&case), steps, start, &mut tape);
+            for (sequence, &length) in case.lengths.iter().enumerate() {
+                let skipped = steps.len() - length;
+                let rows: Vec<usize> =
+                    (skipped..steps.len()).map(|t| steps.row(t, sequence).unwrap()).collect();
+                let alone = Steps::of_lengths(&[length]).unwrap();
+                let symbols: Vec<u8> = rows.iter().map(|&row| drawn.symbols[row]).collect();
+                let values: Vec<f32> = rows
+                    .iter()
+                    .flat_map(|&row| &drawn.values[row * case.inputs..(row + 1) * case.inputs])
+                    .copied()
+                    .collect();
+                let input = match case.symbols {
+                    true => Input::Symbols { symbols: &symbols, table: &drawn.table },
+                    false => Input::Values(&values),
+                };
+                let own = |values: &[f32]| match skipped {
+                    0 => values.chunks_exact(n).nth(sequence).map_or(Vec::new(), <[f32]>::to_vec),
+                    _ => Vec::new(),
+                };
+                let start = Start { h: own(&start.h), c: own(&start.c) };
+                let mut tape_alone = Tape::default();
+                layer.forward(input, &alone, &start, &mut tape_alone);
+                for (t, &row) in rows.iter().enumerate() {
+                    let bits = |tape: &Tape, row: usize| -> Vec<u32> {
+                        tape.states()[row * n..(row + 1) * n].iter().map(|x| x.to_bits()).collect()
+                    };
+                    prop_assert_eq!(bits(&tape_alone, t), bits(&tape, row), "{} step {}", isa, t);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_in_pieces_is_the_batch_at_once(case in case(), cut in any::<prop::sample::Index>()) {
+        let drawn = Drawn::new(&case);
+        let Drawn { weights, steps, start, .. } = &drawn;
+        let cut = cut.index(steps.len());
+        let first_rows = steps.rows_of(cut).start;
+        for isa in Isa::available() {
+            let layer = Layer::new(case.cell, weights, isa).unwrap();
+            let mut whole = Tape::default();
+            layer.forward(drawn.input(&case), steps, start, &mut whole);
+            if cut == 0 {
+                continue;
+            }
+            let part = |rows: std::ops::Range<usize>| match case.symbols {
+                true => Input::Symbols { symbols: &drawn.symbols[rows], table: &drawn.table },
+                false => {
+                    Input::Values(&drawn.values[rows.start * case.inputs..rows.end * case.inputs])
+                }
+            };
+            let (early, late) = (steps.slice(0..cut), steps.slice(cut..steps.len()));
+            let mut tape = Tape::default();
+            layer.forward(part(0..first_rows), &early, start, &mut tape);
+            let between = tape.end(&early);
+            layer.forward(part(first_rows..steps.rows()), &late, &between, &mut tape);
+            prop_assert_eq!(tape.states(), &whole.states()[first_rows * case.hidden..], "{}", isa);
+        }
+    }
 }
