@@ -15,14 +15,15 @@
 pub mod baselines;
 pub mod cells;
 mod error;
+pub mod experiment;
 pub mod flow;
 pub mod lab;
 mod matrix;
+pub mod metrics;
 pub mod network;
 pub mod onnx;
 pub mod reservoir;
 pub mod training;
-pub mod metrics;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;

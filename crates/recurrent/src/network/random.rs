@@ -8,6 +8,7 @@ use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 pub(crate) enum Purpose {
     Start = 1,
     Order = 2,
+    Padding = 3,
 }
 
 /// A stream of its own for every seed, purpose and index.
