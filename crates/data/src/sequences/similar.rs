@@ -11,9 +11,10 @@
 //!
 //! **To find candidates** without aligning all pairs: words of four residues (not of one or two kinds only) that both
 //! have, extended along their diagonal as in BLAST (Altschul et al. 1990). Extensions of score 30 or more (of peptides 20 or
-//! their length) that do not overlap, the better first, are summed for each pair; of the kept proteins whose sum is at least 30 and `1.5 · identity² · length`, of the shorter one, the four with the
-//! largest are aligned, in a band of 32 diagonals on both sides of the best extension and of those within 64 of it. What
-//! this misses was measured by aligning all pairs of a sample: docs/sequences.md.
+//! their length) that do not overlap, the better first, are summed for each pair. Of the kept proteins whose sum is at least
+//! `1.5 · identity² · length` of the shorter one, the four with the largest are aligned, in a band of 32 diagonals on both
+//! sides of the best extension and of those within 64 of it. What this misses was measured by aligning all pairs of a
+//! sample: docs/sequences.md.
 //!
 //! **Contradictions**: a protein and its like of another class are often real relatives that went different ways; the longer is
 //! kept as always. From [`contradiction`](Similarity::contradiction) identity on they are taken for one
