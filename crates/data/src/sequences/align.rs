@@ -1,6 +1,6 @@
 //! How alike two proteins are: local alignment, and the extension of a hit along its diagonal.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use super::alphabet::OTHER;
 
@@ -87,14 +87,14 @@ fn scores(x: u8) -> [i64; 21] {
     })
 }
 
-/// Extends a hit of `length` residues at `a[i]`, `b[j]` without gaps both ways (Altschul et al. 1990). Gives the score and where
-/// in `a` it ends.
-pub(super) fn extend(a: &[u8], b: &[u8], i: usize, j: usize, length: usize) -> (i32, usize) {
+/// Extends a hit of `length` residues at `a[i]`, `b[j]` without gaps both ways (Altschul et al. 1990). Gives the score and
+/// which part of `a` it covers.
+pub(super) fn extend(a: &[u8], b: &[u8], i: usize, j: usize, length: usize) -> (i32, Range<usize>) {
     let score = |(&x, &y): (&u8, &u8)| i32::from(BLOSUM62[x as usize][y as usize]);
     let hit: i32 = a[i..i + length].iter().zip(&b[j..j + length]).map(score).sum();
-    let (right, steps) = best_run(a[i + length..].iter().zip(&b[j + length..]).map(score));
-    let (left, _) = best_run(a[..i].iter().rev().zip(b[..j].iter().rev()).map(score));
-    (left + hit + right, i + length + steps)
+    let (right, after) = best_run(a[i + length..].iter().zip(&b[j + length..]).map(score));
+    let (left, before) = best_run(a[..i].iter().rev().zip(b[..j].iter().rev()).map(score));
+    (left + hit + right, i - before..i + length + after)
 }
 
 /// The largest sum of a beginning, and how long that is.
@@ -211,6 +211,6 @@ mod tests {
         let a = protein("GGGGWWWWKKKKPPPPPPPP");
         let b = protein("GGGGWWWWKKKKWWWWWWWW");
         // G 6, W 11, K 5 of themselves; P and W −4 of each other.
-        assert_eq!(extend(&a, &b, 4, 4, 4), (4 * (6 + 11 + 5), 12));
+        assert_eq!(extend(&a, &b, 4, 4, 4), (4 * (6 + 11 + 5), 0..12));
     }
 }

@@ -10,17 +10,18 @@
 //! first, so that what is kept does not depend on the order of the files.
 //!
 //! **To find candidates** without aligning all pairs: words of four residues (not of one or two kinds only) that both
-//! have, extended along their diagonal as in BLAST (Altschul et al. 1990). Extensions of score 30 or more are summed for each
-//! pair; of the kept proteins whose sum is at least 30 and `1.5 · identity² · length`, of the shorter one, the four with the
-//! largest are aligned, in a band of 32 diagonals on both sides of the best extension and of those within 64 of it. What
-//! this misses was measured by aligning all pairs of a sample: docs/sequences.md.
+//! have, extended along their diagonal as in BLAST (Altschul et al. 1990). Extensions of score 30 or more (of peptides 20 or
+//! their length) that do not overlap, the better first, are summed for each pair. Of the kept proteins whose sum is at least
+//! `1.5 · identity² · length` of the shorter one, the four with the largest are aligned, in a band of 32 diagonals on both
+//! sides of the best extension and of those within 64 of it. What this misses was measured by aligning all pairs of a
+//! sample: docs/sequences.md.
 //!
 //! **Contradictions**: a protein and its like of another class are often real relatives that went different ways; the longer is
 //! kept as always. From [`contradiction`](Similarity::contradiction) identity on they are taken for one
 //! protein with two labels, and neither is kept.
 
 use std::cmp::Reverse;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,8 +36,8 @@ const WORD: usize = 4;
 const WORDS: usize = 20_usize.pow(WORD as u32);
 /// An alignment below this may be chance.
 const MIN_SCORE: i64 = 50;
-/// An extension below this is not counted.
-const MIN_EXTENSION: i32 = 30;
+/// An extension below this is not counted, but of peptides.
+const MIN_EXTENSION: usize = 30;
 /// Diagonals on both sides of an extension that an alignment may use ...
 const MARGIN: isize = 32;
 /// ... and how far from the best extension's others are looked at.
@@ -197,7 +198,8 @@ impl<'a> Clusters<'a> {
     fn find(&self, index: &Index, protein: usize) -> Option<Like> {
         let residues = &self.proteins[protein];
         let least = (1.5 * self.similarity.identity.powi(2) * residues.len() as f64) as i32;
-        let candidates = index.candidates(residues, self.proteins, least.max(MIN_EXTENSION));
+        let candidates =
+            index.candidates(residues, self.proteins, least.max(min_extension(residues.len())));
         candidates.into_iter().find_map(|Candidate { protein: kept, band, .. }| {
             let alignment = align(residues, &self.proteins[kept], band);
             let identity = alignment.identities as f64 / residues.len() as f64;
@@ -293,15 +295,20 @@ struct Hit {
 
 struct Candidate {
     protein: usize,
-    /// Of the scores of all extensions that count.
+    /// Of the scores of the extensions.
     sum: i32,
     /// Where an alignment is looked for.
     band: RangeInclusive<isize>,
 }
 
+/// An extension of less is not counted; of a peptide there is not more to be had.
+fn min_extension(length: usize) -> i32 {
+    length.clamp(20, MIN_EXTENSION) as i32
+}
+
 /// Extends the hits in one protein; none where no extension counts.
 fn extended(protein: usize, hits: &[Hit], residues: &[u8], other: &[u8]) -> Option<Candidate> {
-    let mut counted: Vec<(i32, isize)> = Vec::new();
+    let mut extensions: Vec<(Reverse<i32>, isize, Range<usize>)> = Vec::new();
     let mut until = (0, 0);
     for &Hit { diagonal, at } in hits {
         // Within what was just extended.
@@ -309,20 +316,28 @@ fn extended(protein: usize, hits: &[Hit], residues: &[u8], other: &[u8]) -> Opti
         if until.0 == diagonal && at < until.1 {
             continue;
         }
-        let (score, end) = extend(residues, other, at, place, WORD);
-        until = (diagonal, end);
-        if score >= MIN_EXTENSION {
-            counted.push((score, diagonal as isize));
+        let (score, part) = extend(residues, other, at, place, WORD);
+        until = (diagonal, part.end);
+        if score >= min_extension(residues.len()) {
+            extensions.push((Reverse(score), diagonal as isize, part));
         }
     }
-    let &(_, best) = counted.iter().max_by_key(|(score, diagonal)| (*score, Reverse(*diagonal)))?;
-    let near = counted.iter().map(|&(_, diagonal)| diagonal).filter(|d| (d - best).abs() <= NEAR);
-    let (first, last) = near.fold((best, best), |(a, b), d| (a.min(d), b.max(d)));
-    Some(Candidate {
-        protein,
-        sum: counted.iter().map(|&(score, _)| score).sum(),
-        band: first - MARGIN..=last + MARGIN,
-    })
+    // A repeat is extended along many diagonals, and would count many times.
+    extensions.sort_by_key(|(score, diagonal, part)| (*score, *diagonal, part.start));
+    let best = extensions.first()?.1;
+    let (mut sum, mut first, mut last) = (0, best, best);
+    let mut counted: Vec<Range<usize>> = Vec::new();
+    for (Reverse(score), diagonal, part) in extensions {
+        if counted.iter().any(|other| part.start < other.end && other.start < part.end) {
+            continue;
+        }
+        counted.push(part);
+        sum += score;
+        if (diagonal - best).abs() <= NEAR {
+            (first, last) = (first.min(diagonal), last.max(diagonal));
+        }
+    }
+    Some(Candidate { protein, sum, band: first - MARGIN..=last + MARGIN })
 }
 
 /// The words of a protein with their places. Left out: what has an `X`, and what has one or two kinds of residue, which
