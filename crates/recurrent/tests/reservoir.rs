@@ -267,8 +267,10 @@ fn starts_are_forgotten_where_theory_says_so_and_kept_where_the_network_is_wild(
 
 /// Sequences of two classes that differ in their first letter only.
 fn first_letter(count: usize, length: usize, salt: usize) -> Sequences {
-    let letter =
-        |s: usize, t: usize| ((s * 7919 + t * 104_729 + salt * 31) * 2_654_435_761 >> 16) % 4;
+    let letter = |s: usize, t: usize| {
+        let mixed = (s * 7919 + t * 104_729 + salt * 31) * 2_654_435_761;
+        (mixed >> 16) % 4
+    };
     let sequence = |s: usize| {
         let mut steps: Vec<u8> = (0..length + s % 5).map(|t| letter(s, t) as u8).collect();
         steps[0] = (s % 2) as u8;
