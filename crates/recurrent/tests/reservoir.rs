@@ -425,6 +425,10 @@ fn a_map_holds_at_each_place_what_is_measured_there_alone() {
     );
     assert_eq!(map.validation.as_ref().unwrap()[1][0], network.unwrap().score(&parts[1]).unwrap());
 
+    let many =
+        MapOptions { memory: Some(Memory { steps: Some(1 << 40), ..memory }), ..options.clone() };
+    let error = Map::of(&many, None).unwrap_err().to_string();
+    assert!(error.contains("take fewer units, delays, steps or places"), "{error}");
     let error =
         Map::of(&MapOptions { most_steps: 1000.0, ..options }, Some((&parts[0], &parts[1])));
     assert!(error.unwrap_err().to_string().contains("take fewer places or fewer sequences"));
