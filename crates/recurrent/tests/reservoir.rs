@@ -267,8 +267,10 @@ fn starts_are_forgotten_where_theory_says_so_and_kept_where_the_network_is_wild(
 
 /// Sequences of two classes that differ in their first letter only.
 fn first_letter(count: usize, length: usize, salt: usize) -> Sequences {
-    let letter =
-        |s: usize, t: usize| ((s * 7919 + t * 104_729 + salt * 31) * 2_654_435_761 >> 16) % 4;
+    let letter = |s: usize, t: usize| {
+        let mixed = (s * 7919 + t * 104_729 + salt * 31) * 2_654_435_761;
+        (mixed >> 16) % 4
+    };
     let sequence = |s: usize| {
         let mut steps: Vec<u8> = (0..length + s % 5).map(|t| letter(s, t) as u8).collect();
         steps[0] = (s % 2) as u8;
@@ -423,6 +425,10 @@ fn a_map_holds_at_each_place_what_is_measured_there_alone() {
     );
     assert_eq!(map.validation.as_ref().unwrap()[1][0], network.unwrap().score(&parts[1]).unwrap());
 
+    let many =
+        MapOptions { memory: Some(Memory { steps: Some(1 << 40), ..memory }), ..options.clone() };
+    let error = Map::of(&many, None).unwrap_err().to_string();
+    assert!(error.contains("take fewer units, delays, steps or places"), "{error}");
     let error =
         Map::of(&MapOptions { most_steps: 1000.0, ..options }, Some((&parts[0], &parts[1])));
     assert!(error.unwrap_err().to_string().contains("take fewer places or fewer sequences"));

@@ -47,6 +47,7 @@ pub(crate) struct Matrix<R> {
     isa: Isa,
 }
 
+#[allow(clippy::needless_range_loop)] // iterators and closures are inlined at the compiler's pleasure
 impl<R: Real> Matrix<R> {
     /// `rows` gives the non-zeros of each unit's row, columns from `units` on being inputs.
     ///
@@ -191,7 +192,6 @@ impl<R: Real> Matrix<R> {
             let (mut at, end) = (self.starts[unit] as usize, self.starts[unit + 1] as usize);
             let mut even = [V::splat(self.bias[unit]); N];
             let mut odd = [V::splat(R::of(0.0)); N];
-            // Plain loops: iterators and closures are inlined at the compiler's pleasure.
             while at + 1 < end {
                 self.weigh(at, state, &mut even);
                 self.weigh(at + 1, state, &mut odd);

@@ -59,6 +59,9 @@ pub struct Pooled<R> {
     pub mean: Vec<R>,
 }
 
+/// A sequence, its last and its mean state.
+type Ended<R> = (usize, Vec<R>, Vec<R>);
+
 /// An echo state network, laid out for the kernels.
 #[derive(Clone, Debug)]
 pub struct Reservoir<R> {
@@ -116,7 +119,7 @@ impl<R: Real> Reservoir<R> {
     pub fn pooled(&self, input: Input<'_, R>, reading: &Reading<'_, R>) -> Result<Pooled<R>> {
         self.check(input, reading)?;
         let (units, order) = (self.units(), self.longest_first(input));
-        let parts: Vec<Vec<(usize, Vec<R>, Vec<R>)>> = self
+        let parts: Vec<Vec<Ended<R>>> = self
             .chunks(&order)
             .into_par_iter()
             .map(|members| {

@@ -79,19 +79,14 @@ impl EchoStateCheck {
         let mut random = Random::new(seed, Purpose::Start);
         let mut distances = Vec::new();
         for _ in 0..pairs {
-            let starts = [0, 1].map(|_| random_state(&mut random, reservoir.units()));
-            let [one, other] = [&starts[0], &starts[1]].map(|start| {
+            let starts = [(); 2].map(|()| random_state(&mut random, reservoir.units()));
+            let read = |start: &Vec<f64>| {
                 let reading = Reading { start: Some(start.as_slice()), reversed: false };
-                reservoir.states(input, &reading).map(|mut all| all.remove(0))
-            });
-            let (one, other) = (one.map_err(setting)?, other.map_err(setting)?);
-            let [from, to] = starts;
-            let apart = apart(&from, &to, reservoir.units()).into_iter().chain(self::apart(
-                &one,
-                &other,
-                reservoir.units(),
-            ));
-            let apart: Vec<f64> = apart.collect();
+                let after = reservoir.states(input, &reading).map_err(setting)?.remove(0);
+                Ok([start.as_slice(), &after].concat())
+            };
+            let (one, other) = (read(&starts[0])?, read(&starts[1])?);
+            let apart = apart(&one, &other, reservoir.units());
             distances.resize(apart.len(), 0.0);
             distances
                 .iter_mut()

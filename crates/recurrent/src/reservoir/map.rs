@@ -3,6 +3,7 @@
 use cutaway_data::sequences::Sequences;
 use serde::{Deserialize, Serialize};
 
+use super::memory::{refuse_work, work};
 use super::network::{EchoStateNetwork, FitOptions};
 use super::{Memory, MemoryCapacity};
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ impl Default for MapOptions {
         MapOptions {
             radii: vec![0.1, 0.5, 0.8, 0.9, 0.99, 1.1, 1.3],
             leaks: vec![0.03, 0.1, 0.3, 0.6, 1.0],
-            memory: Some(Memory::default()),
+            memory: Some(Memory { delays: Some(100), steps: Some(4000), ..Memory::default() }),
             fit: FitOptions::default(),
             most_steps: 2e7,
         }
@@ -99,6 +100,11 @@ fn check(options: &MapOptions, parts: Option<(&Sequences, &Sequences)>) -> Resul
              one of each, found {:?} and {:?}",
             options.radii, options.leaks
         )));
+    }
+    if let Some(memory) = &options.memory {
+        let settings = &options.fit.settings;
+        let nonzeros = settings.density * (settings.units as f64).powi(2);
+        refuse_work(places as f64 * work(settings.units, nonzeros, memory))?;
     }
     let steps = |part: &Sequences| (0..part.len()).map(|s| part.length(s) as f64).sum::<f64>();
     let all = parts.map_or(0.0, |(train, validation)| steps(train) + 2.0 * steps(validation));

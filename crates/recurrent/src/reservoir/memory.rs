@@ -29,6 +29,16 @@ impl Default for Memory {
     }
 }
 
+impl Memory {
+    fn delays_of(&self, units: usize) -> usize {
+        self.delays.unwrap_or((2 * units).min(1000))
+    }
+
+    fn steps_of(&self, units: usize) -> usize {
+        self.steps.unwrap_or((10 * units).max(2000)).div_ceil(STREAMS).saturating_mul(STREAMS)
+    }
+}
+
 /// For each delay the squared correlation of the delayed input with the best linear readout of the state,
 /// on inputs that the readout was not fitted to: so a delay beyond reach counts 0 but for 1 / steps, not
 /// units / steps.
@@ -60,8 +70,7 @@ impl MemoryCapacity {
     /// [`Error::TooLarge`] for more work than some twenty seconds.
     pub fn of(weights: &Weights<f64>, memory: &Memory) -> Result<MemoryCapacity> {
         let units = weights.bias.len();
-        let delays = memory.delays.unwrap_or((2 * units).min(1000));
-        let steps = memory.steps.unwrap_or((10 * units).max(2000)).div_ceil(STREAMS) * STREAMS;
+        let (delays, steps) = (memory.delays_of(units), memory.steps_of(units));
         check(weights, memory, delays, steps)?;
         let reservoir = Reservoir::new(weights.clone(), Isa::detect()).map_err(setting)?;
         let before = memory.washout + delays;
@@ -129,17 +138,29 @@ fn check(weights: &Weights<f64>, memory: &Memory, delays: usize, steps: usize) -
              {steps} and {ridge}"
         ));
     }
-    let (units, delays) = (weights.bias.len() as f64, delays as f64);
-    let run = (memory.washout as f64 + delays) * STREAMS as f64 + 2.0 * steps as f64;
-    let work = steps as f64 * units * (units / 2.0 + 2.0 * delays)
+    refuse_work(work(weights.bias.len(), weights.recurrent.nonzeros() as f64, memory))
+}
+
+/// Multiplications of one measurement.
+pub(super) fn work(units: usize, nonzeros: f64, memory: &Memory) -> f64 {
+    let (delays, steps) = (memory.delays_of(units) as f64, memory.steps_of(units) as f64);
+    let run = (memory.washout as f64 + delays) * STREAMS as f64 + 2.0 * steps;
+    let units = units as f64;
+    steps * units * (units / 2.0 + 2.0 * delays)
         + units.powi(3) / 3.0
-        + run * (2.0 * weights.recurrent.nonzeros() as f64 + 20.0 * units);
+        + units * units * delays
+        + run * (2.0 * nonzeros + 20.0 * units)
+}
+
+/// # Errors
+/// [`Error::TooLarge`] for more than some twenty seconds.
+pub(super) fn refuse_work(work: f64) -> Result<()> {
     if work > MOST_WORK {
         return Err(Error::TooLarge {
             what: "memory capacity, in multiplications".to_owned(),
             found: format!("{work:.1e}"),
             limit: format!("{MOST_WORK:.0e}"),
-            advice: "take fewer units, delays or steps",
+            advice: "take fewer units, delays, steps or places",
         });
     }
     Ok(())
