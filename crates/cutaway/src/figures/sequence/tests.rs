@@ -215,7 +215,7 @@ fn residues_and_substitutions_are_legible() {
         residues::substitution_map(title, "the logit", &alphabet, &letters, &changed, positions)
     };
     check("substitutions", &map(0..230).unwrap());
-    check("substitutions-end", &map(170..230).unwrap());
+    check("substitutions-end", &map(195..230).unwrap());
     let title = "GRU: where the decision is made";
     check("along", &residues::along(title, "the logit", &found, &changed).unwrap());
 }
