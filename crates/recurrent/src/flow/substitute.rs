@@ -158,7 +158,7 @@ impl Recurrent<'_> {
     ) -> Vec<f64> {
         let mut running: Vec<Edited> = Vec::with_capacity(edits.len());
         let first = edits.first().map_or(sequence.len(), |edit| edit.position);
-        for t in first..sequence.len() {
+        for (t, &symbol) in sequence.iter().enumerate().skip(first) {
             let (h, c) = trajectory.before(t);
             while edits.get(running.len()).is_some_and(|edit| edit.position == t) {
                 running.push(Edited { h: h.to_vec(), c: c.to_vec() });
@@ -166,10 +166,10 @@ impl Recurrent<'_> {
             let states = running.iter().flat_map(|one| one.h.iter().copied());
             let states = DMatrix::from_iterator(h.len(), running.len(), states);
             let from_states = w * states;
-            let unedited = self.from_input(sequence[t]);
+            let unedited = self.read(symbol);
             let columns = running.iter_mut().zip(edits).zip(from_states.column_iter());
             for ((one, edit), from_state) in columns {
-                let own = (edit.position == t).then(|| self.from_input(edit.symbol));
+                let own = (edit.position == t).then(|| self.read(edit.symbol));
                 let biased = from_state.iter().zip(&self.weights.bias_hh).map(|(a, b)| a + b);
                 let from_input = own.as_ref().unwrap_or(&unedited);
                 let step = step(self.cell, from_input, biased.collect(), &one.h, &one.c);
@@ -179,7 +179,8 @@ impl Recurrent<'_> {
         running.iter().map(|one| dot(self.readout, &one.h)).collect()
     }
 
-    fn from_input(&self, symbol: u8) -> Vec<f64> {
+    /// What a symbol gives to the gates.
+    fn read(&self, symbol: u8) -> Vec<f64> {
         let mut sums = self.weights.weight_ih.times(self.embedding.row(usize::from(symbol)));
         add_scaled(&mut sums, 1.0, &self.weights.bias_ih);
         sums
