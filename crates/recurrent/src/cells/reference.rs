@@ -112,7 +112,15 @@ pub fn backward(
     Ok(Gradients { weights, inputs: by_inputs, states, memories, start: later })
 }
 
-fn step(cell: Cell, from_input: &[f64], from_state: Vec<f64>, h: &[f64], c: &[f64]) -> Step {
+/// One step: what the gates get from the input and from the state, biases included, `[gates · hidden]` each,
+/// and the state and memory before it.
+pub(crate) fn step(
+    cell: Cell,
+    from_input: &[f64],
+    from_state: Vec<f64>,
+    h: &[f64],
+    c: &[f64],
+) -> Step {
     let n = h.len();
     let sum = |i: usize| from_input[i] + from_state[i];
     match cell {

@@ -15,6 +15,30 @@
 //! All are computed in `f64` from [`Weights`]. What can leave its range is carried as a logarithm, so that
 //! nothing here vanishes that only a format of numbers makes vanish. "Distance" is always the number of steps
 //! back from the last one: distance 0 is step T.
+//!
+//! ```
+//! use cutaway_recurrent::Matrix;
+//! use cutaway_recurrent::cells::{Cell, Weights};
+//! use cutaway_recurrent::flow::{Trajectory, at_the_end, gradients, jacobians, underflow};
+//!
+//! // Two units that keep a half and a tenth of themselves at each step, and no input.
+//! let weights = Weights {
+//!     weight_ih: Matrix::zeros(2, 1),
+//!     weight_hh: Matrix::diagonal(&[0.5, 0.1]),
+//!     bias_ih: vec![0.0; 2],
+//!     bias_hh: vec![0.0; 2],
+//! };
+//! let inputs = vec![vec![0.0]; 2000];
+//! let trajectory = Trajectory::new(Cell::Tanh, &weights, &inputs)?;
+//! // 0.1^2000 is far below the smallest f64.
+//! let point = &jacobians(&trajectory, &[2000])?.points[0];
+//! assert!((point.singular_values[1] + 2000.0).abs() < 1e-9);
+//! // The decision looks at the second unit: single precision has no gradient left 46 steps before it.
+//! let seeds = at_the_end(2000, &[0.0, 1.0]);
+//! assert!((gradients(&trajectory, &seeds)?.states[1999] + 1999.0).abs() < 1e-9);
+//! assert_eq!(underflow(&trajectory, &seeds)?.failures.zero, Some(46));
+//! # Ok::<(), cutaway_recurrent::Error>(())
+//! ```
 
 mod gates;
 mod gradients;

@@ -3,12 +3,14 @@
 //! place and deciding anew (in silico mutagenesis: Zhou and Troyanskaya 2015).
 
 use cutaway_engine::cells::Cell;
+use nalgebra::DMatrix;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Trajectory, at_most, size};
 use crate::Matrix;
 use crate::cells::Weights;
-use crate::cells::reference::{Start, forward};
+use crate::cells::reference::step;
 use crate::error::{Error, Result};
 use crate::matrix::{add_scaled, dot};
 
@@ -59,8 +61,7 @@ pub trait Decide {
     /// What keeps the network from running.
     fn decide(&self, sequence: &[u8]) -> Result<f64>;
 
-    /// The decisions for the sequence with each one of the edits, apart from each other. Edits come by rising
-    /// position.
+    /// The decisions for the sequence with each one of the edits, apart from each other.
     ///
     /// # Errors
     /// What keeps the network from running.
@@ -93,7 +94,7 @@ impl<F: Fn(&[Vec<u8>]) -> Result<Vec<f64>>> Decide for F {
 }
 
 /// One layer that reads symbols and decides by its last state: `y = v · h(T)`. An edited sequence is run from
-/// the edit on only.
+/// the edit on only, many of them side by side.
 #[derive(Clone, Debug)]
 pub struct Recurrent<'a> {
     /// The kind of cell.
@@ -106,36 +107,83 @@ pub struct Recurrent<'a> {
     pub readout: &'a [f64],
 }
 
-impl Recurrent<'_> {
-    fn read(&self, sequence: &[u8]) -> Result<Vec<Vec<f64>>> {
-        embed(self.embedding, sequence)
-    }
-
-    fn last(&self, h: &[f64]) -> Result<f64> {
-        size("weights of the readout", h.len(), self.readout.len())?;
-        Ok(dot(self.readout, h))
-    }
-}
-
 impl Decide for Recurrent<'_> {
     fn decide(&self, sequence: &[u8]) -> Result<f64> {
-        let inputs = self.read(sequence)?;
+        let inputs = embed(self.embedding, sequence)?;
         let trajectory = Trajectory::new(self.cell, self.weights, &inputs)?;
-        self.last(&trajectory.steps[trajectory.len() - 1].h)
+        size("weights of the readout", trajectory.hidden(), self.readout.len())?;
+        Ok(dot(self.readout, &trajectory.steps[trajectory.len() - 1].h))
     }
 
     fn decide_edited(&self, sequence: &[u8], edits: &[Edit]) -> Result<Vec<f64>> {
-        let inputs = self.read(sequence)?;
+        let inputs = embed(self.embedding, sequence)?;
         let trajectory = Trajectory::new(self.cell, self.weights, &inputs)?;
-        let decide = |edit: &Edit| {
-            let mut rest = inputs[edit.position..].to_vec();
-            rest[0] = self.read(&[edit.symbol])?.remove(0);
-            let (h, c) = trajectory.before(edit.position);
-            let start = Start { h: h.to_vec(), c: c.to_vec() };
-            let steps = forward(self.cell, self.weights, &rest, &start)?;
-            self.last(&steps[steps.len() - 1].h)
-        };
-        edits.iter().map(decide).collect()
+        size("weights of the readout", trajectory.hidden(), self.readout.len())?;
+        let symbols: Vec<u8> = edits.iter().map(|edit| edit.symbol).collect();
+        embed(self.embedding, &symbols)?;
+        let w = &self.weights.weight_hh;
+        let w = DMatrix::from_row_slice(w.rows(), w.columns(), w.values());
+        if let Some(edit) = edits.iter().find(|edit| edit.position >= sequence.len()) {
+            return Err(Error::Size {
+                what: "position of an edit".to_owned(),
+                expected: format!("below {}, the steps of the sequence", sequence.len()),
+                found: edit.position.to_string(),
+            });
+        }
+        let mut order: Vec<usize> = (0..edits.len()).collect();
+        order.sort_by_key(|&i| edits[i].position);
+        let sorted: Vec<Edit> = order.iter().map(|&i| edits[i]).collect();
+        let run = |batch: &[Edit]| self.run(&trajectory, sequence, &w, batch);
+        let found = sorted.par_chunks(BATCH).map(run).collect::<Vec<_>>().concat();
+        let mut decisions = vec![0.0; edits.len()];
+        order.into_iter().zip(found).for_each(|(i, decision)| decisions[i] = decision);
+        Ok(decisions)
+    }
+}
+
+/// A sequence on its way from its edit.
+struct Edited {
+    h: Vec<f64>,
+    c: Vec<f64>,
+}
+
+impl Recurrent<'_> {
+    /// Runs edits by rising position: each joins at its position, in the state of the sequence as it is.
+    fn run(
+        &self,
+        trajectory: &Trajectory<'_>,
+        sequence: &[u8],
+        w: &DMatrix<f64>,
+        edits: &[Edit],
+    ) -> Vec<f64> {
+        let mut running: Vec<Edited> = Vec::with_capacity(edits.len());
+        let first = edits.first().map_or(sequence.len(), |edit| edit.position);
+        for (t, &symbol) in sequence.iter().enumerate().skip(first) {
+            let (h, c) = trajectory.before(t);
+            while edits.get(running.len()).is_some_and(|edit| edit.position == t) {
+                running.push(Edited { h: h.to_vec(), c: c.to_vec() });
+            }
+            let states = running.iter().flat_map(|one| one.h.iter().copied());
+            let states = DMatrix::from_iterator(h.len(), running.len(), states);
+            let from_states = w * states;
+            let unedited = self.read(symbol);
+            let columns = running.iter_mut().zip(edits).zip(from_states.column_iter());
+            for ((one, edit), from_state) in columns {
+                let own = (edit.position == t).then(|| self.read(edit.symbol));
+                let biased = from_state.iter().zip(&self.weights.bias_hh).map(|(a, b)| a + b);
+                let from_input = own.as_ref().unwrap_or(&unedited);
+                let step = step(self.cell, from_input, biased.collect(), &one.h, &one.c);
+                (one.h, one.c) = (step.h, step.c);
+            }
+        }
+        running.iter().map(|one| dot(self.readout, &one.h)).collect()
+    }
+
+    /// What a symbol gives to the gates.
+    fn read(&self, symbol: u8) -> Vec<f64> {
+        let mut sums = self.weights.weight_ih.times(self.embedding.row(usize::from(symbol)));
+        add_scaled(&mut sums, 1.0, &self.weights.bias_ih);
+        sums
     }
 }
 

@@ -6,7 +6,7 @@ use cutaway::recurrent::flow::{
 };
 use cutaway::report::{
     Axis, ColorMap, ColorScale, ComplexPlane, Figure, GridAxis, HeatMap, Histogram, LineChart,
-    Panels, Series, number,
+    Panels, Series, category_color, number,
 };
 
 use super::Named;
@@ -16,6 +16,8 @@ use crate::error::Result;
 const COLUMNS: usize = 1000;
 /// The least share of a change that is drawn, as a power of ten.
 const LEAST: f64 = -4.0;
+/// A number of a Jacobian, where it has one.
+type Part = fn(&Point) -> Option<f64>;
 const BACK: &str = "steps back from the last";
 
 fn back() -> Axis {
@@ -32,9 +34,10 @@ fn by_distance(values: &[f64]) -> impl Iterator<Item = (f64, f64)> + '_ {
 pub(crate) fn gradients(networks: &[Named<'_, Curve>]) -> Result<Figure> {
     let axis = Axis::new("norm of dL/dh, geometric mean; band: the middle half of the sequences");
     let mut chart = LineChart::new("How far back the gradient reaches", back(), axis.powers());
-    for (name, curve) in networks {
+    for (place, name, curve) in networks {
         let band = curve.quantiles.iter().map(|q| (q[1], q[3]));
-        chart = chart.series(Series::new(*name, by_distance(&curve.mean)).band(band));
+        let series = Series::new(*name, by_distance(&curve.mean)).band(band);
+        chart = chart.series(series.color(category_color(*place)));
     }
     Ok(chart.size(640.0, 280.0).draw()?)
 }
@@ -98,7 +101,7 @@ fn largest(jacobians: &Jacobians) -> Result<Figure> {
     let of = |point: &Point| point.singular_values.first().copied();
     let mut chart = LineChart::new("", back(), axis)
         .series(curve("largest singular value", jacobians, of).markers());
-    let bounds: [(&str, fn(&Point) -> Option<f64>); 4] = [
+    let bounds: [(&str, Part); 4] = [
         ("bound: (norm of W × steepest slope)^d", |p| p.bounds.anywhere),
         ("bound: with the slopes on the way", |p| p.bounds.on_the_way),
         ("bound: product of each step's norm", |p| Some(p.bounds.step_by_step)),
@@ -120,7 +123,7 @@ pub(crate) fn blocks(name: &str, jacobians: &Jacobians) -> Result<Option<Figure>
     let axis = Axis::new("largest singular value").powers();
     let title = format!("{name}: what h and c of the last step owe to earlier ones");
     let mut chart = LineChart::new(title, back(), axis);
-    let parts: [(&str, fn(&Point) -> Option<f64>); 4] = [
+    let parts: [(&str, Part); 4] = [
         ("h by h", |p| Some(p.blocks.as_ref()?.h_by_h)),
         ("h by c", |p| Some(p.blocks.as_ref()?.h_by_c)),
         ("c by h", |p| Some(p.blocks.as_ref()?.c_by_h)),
@@ -158,11 +161,11 @@ pub(crate) fn lyapunov(networks: &[Named<'_, Lyapunov>]) -> Result<Figure> {
     let y = Axis::new("largest Lyapunov exponent so far, nats a step");
     let title = "Do neighbouring states part or meet?";
     let mut chart = LineChart::new(title, Axis::new("step").whole(), y);
-    for (name, found) in networks {
+    for (place, name, found) in networks {
         let first = found.warm_up + 1;
         let steps = found.convergence.iter().enumerate();
         let points = steps.map(|(i, mean)| ((first + i) as f64, *mean));
-        chart = chart.series(Series::new(*name, points));
+        chart = chart.series(Series::new(*name, points).color(category_color(*place)));
     }
     Ok(chart.level(0.0, "0: neither").size(640.0, 240.0).draw()?)
 }
@@ -197,12 +200,13 @@ pub(crate) fn time_scales(networks: &[Named<'_, TimeScales>]) -> Result<Figure> 
     let y = Axis::new("time scale of a unit, steps until 1/e is left").log();
     let x = Axis::new("units, the shortest first").percent().range(0.0, 1.0);
     let mut chart = LineChart::new("The time scales that the gates imply", x, y);
-    for (name, scales) in networks {
+    for (place, name, scales) in networks {
         let count = scales.units.len() as f64;
         let units = scales.units.iter().enumerate();
         let points = units.map(|(i, tau)| ((i as f64 + 0.5) / count, *tau));
         let label = format!("{name}, {} gate", scales.gate);
-        chart = chart.series(Series::new(label, points).points_only());
+        let series = Series::new(label, points).points_only();
+        chart = chart.series(series.color(category_color(*place)));
     }
     Ok(chart.size(640.0, 240.0).draw()?)
 }
@@ -212,15 +216,16 @@ pub(crate) fn half_life(networks: &[Named<'_, HalfLife>]) -> Result<Figure> {
     let y = Axis::new("share that is left of a change of h, median").powers().range(LEAST, 0.0);
     // As long as any network has something left.
     let lags = |found: &HalfLife| found.left.iter().rposition(|left| *left > LEAST).unwrap_or(0);
-    let lags = networks.iter().map(|(_, found)| lags(found)).max().unwrap_or(0);
+    let lags = networks.iter().map(|(_, _, found)| lags(found)).max().unwrap_or(0);
     let x = Axis::new("steps since the change").whole().range(0.0, lags.max(1) as f64);
     let mut chart = LineChart::new("How long a change is remembered", x, y);
-    for (name, found) in networks {
+    for (place, name, found) in networks {
         let label = match found.half.median {
             Some(steps) => format!("{name}: down to half at {}", number::significant(steps, 3)),
             None => format!("{name}: more than half is left at the end"),
         };
-        chart = chart.series(Series::new(label, by_distance(&found.left)));
+        let series = Series::new(label, by_distance(&found.left));
+        chart = chart.series(series.color(category_color(*place)));
     }
     let chart = chart.level(0.5f64.log10(), "one half");
     Ok(chart.level(-std::f64::consts::LOG10_E, "1/e").size(640.0, 240.0).draw()?)

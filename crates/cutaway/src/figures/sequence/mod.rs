@@ -8,5 +8,5 @@ pub(crate) mod runs;
 #[cfg(test)]
 mod tests;
 
-/// A result with the name of its network.
-pub(crate) type Named<'a, T> = (&'a str, &'a T);
+/// A network's place among all, which gives its colour in every figure, its name, and its result.
+pub(crate) type Named<'a, T> = (usize, &'a str, &'a T);

@@ -10,7 +10,7 @@ use cutaway::report::{
 use crate::error::Result;
 
 /// The most columns with a letter under each.
-const LETTERS: usize = 60;
+const LETTERS: usize = 36;
 
 /// A part of a sequence with a name, from one position to another, counted from 1.
 pub(crate) type Region<'a> = (usize, usize, &'a str);
@@ -35,7 +35,7 @@ pub(crate) fn strip(
 }
 
 /// How much the decision changes with each residue in the place of each other; `positions` are counted from 0,
-/// `alphabet` holds the letter of each symbol. Under up to 60 columns stand the residues as they are.
+/// `alphabet` holds the letter of each symbol. Under up to 36 columns stand the residues as they are.
 pub(crate) fn substitution_map(
     title: &str,
     what: &str,

@@ -9,7 +9,7 @@ use cutaway::recurrent::flow::*;
 use cutaway::report::Figure;
 
 use super::runs::{Compared, Share};
-use super::{flow, residues, runs};
+use super::{Named, flow, residues, runs};
 
 /// A small generator for weights and symbols.
 struct Noise(u64);
@@ -113,8 +113,9 @@ fn together(flows: &[GradientFlow], of: impl Fn(&GradientFlow) -> &[f64]) -> Cur
     across(&flows.iter().map(of).collect::<Vec<_>>()).unwrap()
 }
 
-fn named<'a, T>(examples: &'a [Example], found: &'a [T]) -> Vec<(&'a str, &'a T)> {
-    examples.iter().map(|example| example.name).zip(found).collect()
+fn named<'a, T>(examples: &'a [Example], found: &'a [T]) -> Vec<Named<'a, T>> {
+    let pairs = examples.iter().zip(found).enumerate();
+    pairs.map(|(place, (example, found))| (place, example.name, found)).collect()
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn gates_half_lives_and_underflow_are_legible() {
         let trajectory = Trajectory::new(example.cell, &example.weights, &inputs).unwrap();
         let found = gates([&trajectory]).unwrap();
         check(&format!("gates-{i}"), &flow::gates(example.name, &found).unwrap());
-        scales.extend(found.time_scales.map(|scales| (example.name, scales)));
+        scales.extend(found.time_scales.map(|scales| (i, example.name, scales)));
         let options = HalfLifeOptions {
             kick: Kick::State,
             method: Method::Derivative,
@@ -182,7 +183,8 @@ fn gates_half_lives_and_underflow_are_legible() {
         check(&format!("underflow-{i}"), &flow::underflow(example.name, &found).unwrap());
     }
     check("half-life", &flow::half_life(&named(&examples, &lives)).unwrap());
-    let scales: Vec<_> = scales.iter().map(|(name, scales)| (*name, scales)).collect();
+    let scales: Vec<_> =
+        scales.iter().map(|(place, name, scales)| (*place, *name, scales)).collect();
     check("time-scales", &flow::time_scales(&scales).unwrap());
 }
 
@@ -215,7 +217,7 @@ fn residues_and_substitutions_are_legible() {
         residues::substitution_map(title, "the logit", &alphabet, &letters, &changed, positions)
     };
     check("substitutions", &map(0..230).unwrap());
-    check("substitutions-end", &map(170..230).unwrap());
+    check("substitutions-end", &map(195..230).unwrap());
     let title = "GRU: where the decision is made";
     check("along", &residues::along(title, "the logit", &found, &changed).unwrap());
 }
