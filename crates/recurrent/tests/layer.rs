@@ -21,7 +21,10 @@ struct Case {
     /// The longest first.
     lengths: Vec<usize>,
     symbols: bool,
+    /// Whether some sequences of the first step are given a state to start from.
     started: bool,
+    /// Whether the states after the last step alone are used.
+    last: bool,
     seed: u64,
 }
 
@@ -45,15 +48,16 @@ fn lengths() -> impl Strategy<Value = Vec<usize>> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let flags = (any::<bool>(), any::<bool>(), any::<u64>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<u64>());
     (cells(), 1..20usize, hidden(), lengths(), flags).prop_map(
-        |(cell, inputs, hidden, lengths, (symbols, started, seed))| Case {
+        |(cell, inputs, hidden, lengths, (symbols, started, last, seed))| Case {
             cell,
             inputs,
             hidden,
             lengths,
             symbols,
             started,
+            last,
             seed,
         },
     )
@@ -87,7 +91,11 @@ impl Drawn {
         for (array, scale) in weights.arrays_mut().into_iter().zip(scales) {
             array.copy_from_slice(&draw(array.len(), scale));
         }
-        let first = if case.started { steps.counts()[0] * hidden } else { 0 };
+        // All that run at the first step, or fewer.
+        let first = match case.started {
+            true => steps.counts()[0].div_ceil(1 + case.seed as usize % 2) * hidden,
+            false => 0,
+        };
         let memory = if cell.has_memory() { first } else { 0 };
         let symbol = |x: f32| ((x + 1.0) / 2.0 * inputs as f32) as u8;
         Drawn {
@@ -95,7 +103,7 @@ impl Drawn {
             values: draw(steps.rows() * inputs, 1.0),
             symbols: draw(steps.rows(), 1.0).into_iter().map(symbol).collect(),
             table: draw(inputs * cell.gates() * hidden, 1.0),
-            by_states: draw(steps.rows() * hidden, 1.0),
+            by_states: draw(if case.last { steps.sequences() } else { steps.rows() } * hidden, 1.0),
             weights,
             steps,
         }
@@ -109,6 +117,14 @@ impl Drawn {
     }
 }
 
+impl Drawn {
+    /// The derivative by the states of all rows.
+    fn by_all_states(&self) -> Vec<f32> {
+        let len = self.steps.rows() * self.weights.hidden;
+        [vec![0.0; len - self.by_states.len()], self.by_states.clone()].concat()
+    }
+}
+
 /// Everything that comes out, by name.
 type Outcome = Vec<(&'static str, Vec<f64>)>;
 
@@ -116,11 +132,18 @@ fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
-fn outcome(states: [&[f32]; 5], gradient: &Parameters, by_input: &[f32]) -> Outcome {
+fn outcome(
+    states: [&[f32]; 5],
+    gradient: &Parameters,
+    by_input: &[f32],
+    by_start: &Start,
+) -> Outcome {
     let names = ["h", "c", "gates", "by h", "by c", "weight_ih", "weight_hh", "bias_ih", "bias_hh"];
     let arrays = states.into_iter().chain(gradient.arrays());
     let mut all: Outcome = names.into_iter().zip(arrays.map(widen)).collect();
     all.push(("by input", widen(by_input)));
+    all.push(("by the start's h", widen(&by_start.h)));
+    all.push(("by the start's c", widen(&by_start.c)));
     all
 }
 
@@ -141,17 +164,18 @@ fn of_layer(case: &Case, drawn: &Drawn, isa: Isa, tape: &mut Tape) -> Outcome {
     let layer = Layer::new(case.cell, weights, isa).unwrap();
     let input = drawn.input(case);
     layer.forward(input, steps, start, tape);
-    let gates = tape.gates().to_vec();
     let (mut gradient, mut by_input) = gradients(case, drawn);
     let by = target(case, &mut by_input);
     layer.backward(input, steps, start, tape, by_states, &mut gradient, by);
     let (by_h, by_c) = (tape.state_gradients(), tape.memory_gradients());
-    outcome([tape.states(), tape.memories(), &gates, by_h, by_c], &gradient, &by_input)
+    let states = [tape.states(), tape.memories(), tape.gates(), by_h, by_c];
+    outcome(states, &gradient, &by_input, &tape.start_gradients(steps))
 }
 
 fn of_plain(case: &Case, drawn: &Drawn) -> Outcome {
-    let Drawn { weights, steps, start, by_states, .. } = drawn;
+    let Drawn { weights, steps, start, .. } = drawn;
     let input = drawn.input(case);
+    let by_states = &drawn.by_all_states();
     let pass = plain::forward(case.cell, weights, input, steps, start);
     let (mut gradient, mut by_input) = gradients(case, drawn);
     let by = target(case, &mut by_input);
@@ -166,7 +190,8 @@ fn of_plain(case: &Case, drawn: &Drawn) -> Outcome {
         &mut gradient,
         by,
     );
-    outcome([&pass.h, &pass.c, &pass.gates, &back.h, &back.c], &gradient, &by_input)
+    let states: [&[f32]; 5] = [&pass.h, &pass.c, &pass.gates, &back.h, &back.c];
+    outcome(states, &gradient, &by_input, &back.start)
 }
 
 /// The reference, a sequence at a time; a table is a matrix that one-hot vectors select from.
@@ -175,11 +200,13 @@ fn of_reference(case: &Case, drawn: &Drawn) -> Outcome {
     let width = cell.gates() * hidden;
     let weights = reference_weights(case, drawn);
     let steps = &drawn.steps;
+    let by_states = drawn.by_all_states();
     let memory = if cell.has_memory() { steps.rows() * hidden } else { 0 };
     let [mut h, mut by_h] = [0, 1].map(|_| vec![0.0; steps.rows() * hidden]);
     let [mut c, mut by_c] = [0, 1].map(|_| vec![0.0; memory]);
     let mut gates = vec![0.0; steps.rows() * width];
     let mut by_values = vec![0.0; steps.rows() * inputs];
+    let [mut by_start_h, mut by_start_c] = [0, 1].map(|_| Vec::new());
     let [mut weight_ih, mut weight_hh] =
         [width * inputs, width * hidden].map(|n| vec![f64::from(BEFORE); n]);
     let [mut bias_ih, mut bias_hh] = [0, 1].map(|_| vec![f64::from(BEFORE); width]);
@@ -195,7 +222,9 @@ fn of_reference(case: &Case, drawn: &Drawn) -> Outcome {
         };
         let read: Vec<Vec<f64>> = rows.iter().map(|&row| read(row)).collect();
         let started = |values: &[f32], zeros: Vec<f64>| match skipped {
-            0 if !values.is_empty() => widen(&values[sequence * hidden..(sequence + 1) * hidden]),
+            0 if values.len() > sequence * hidden => {
+                widen(&values[sequence * hidden..(sequence + 1) * hidden])
+            }
             _ => zeros,
         };
         let zeros = reference::Start::zeros(cell, hidden);
@@ -203,10 +232,8 @@ fn of_reference(case: &Case, drawn: &Drawn) -> Outcome {
             h: started(&drawn.start.h, zeros.h),
             c: started(&drawn.start.c, zeros.c),
         };
-        let by: Vec<Vec<f64>> = rows
-            .iter()
-            .map(|&row| widen(&drawn.by_states[row * hidden..(row + 1) * hidden]))
-            .collect();
+        let by: Vec<Vec<f64>> =
+            rows.iter().map(|&row| widen(&by_states[row * hidden..(row + 1) * hidden])).collect();
         let pass = reference::forward(cell, &weights, &read, &start).unwrap();
         let back = reference::backward(cell, &weights, &read, &start, &pass, &by).unwrap();
         for (t, &row) in rows.iter().enumerate() {
@@ -222,6 +249,10 @@ fn of_reference(case: &Case, drawn: &Drawn) -> Outcome {
                 put(&mut c, &pass[t].c);
                 put(&mut by_c, &back.memories[t]);
             }
+        }
+        if skipped == 0 {
+            by_start_h.extend(&back.start.h);
+            by_start_c.extend(&back.start.c);
         }
         let add = |a: &mut [f64], b: &[f64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
         add(&mut weight_ih, back.weights.weight_ih.values());
@@ -246,6 +277,8 @@ fn of_reference(case: &Case, drawn: &Drawn) -> Outcome {
         ("bias_ih", bias_ih),
         ("bias_hh", bias_hh),
         ("by input", by_input),
+        ("by the start's h", by_start_h),
+        ("by the start's c", by_start_c),
     ]
 }
 
@@ -305,6 +338,75 @@ proptest! {
             tape.keep_state_gradients = true;
             of_layer(&earlier, &Drawn::new(&earlier), isa, &mut tape);
             check(&of_layer(&case, &drawn, isa, &mut tape), &wanted, &isa.to_string())?;
+        }
+    }
+
+    #[test]
+    fn the_states_of_a_sequence_have_the_same_bits_whatever_is_beside_it(case in case()) {
+        let drawn = Drawn::new(&case);
+        let Drawn { weights, steps, start, .. } = &drawn;
+        let n = case.hidden;
+        for isa in Isa::available() {
+            let layer = Layer::new(case.cell, weights, isa).unwrap();
+            let mut tape = Tape::default();
+            layer.forward(drawn.input(&case), steps, start, &mut tape);
+            for (sequence, &length) in case.lengths.iter().enumerate() {
+                let skipped = steps.len() - length;
+                let rows: Vec<usize> =
+                    (skipped..steps.len()).map(|t| steps.row(t, sequence).unwrap()).collect();
+                let alone = Steps::of_lengths(&[length]).unwrap();
+                let symbols: Vec<u8> = rows.iter().map(|&row| drawn.symbols[row]).collect();
+                let values: Vec<f32> = rows
+                    .iter()
+                    .flat_map(|&row| &drawn.values[row * case.inputs..(row + 1) * case.inputs])
+                    .copied()
+                    .collect();
+                let input = match case.symbols {
+                    true => Input::Symbols { symbols: &symbols, table: &drawn.table },
+                    false => Input::Values(&values),
+                };
+                let own = |values: &[f32]| match skipped {
+                    0 => values.chunks_exact(n).nth(sequence).map_or(Vec::new(), <[f32]>::to_vec),
+                    _ => Vec::new(),
+                };
+                let start = Start { h: own(&start.h), c: own(&start.c) };
+                let mut tape_alone = Tape::default();
+                layer.forward(input, &alone, &start, &mut tape_alone);
+                for (t, &row) in rows.iter().enumerate() {
+                    let bits = |tape: &Tape, row: usize| -> Vec<u32> {
+                        tape.states()[row * n..(row + 1) * n].iter().map(|x| x.to_bits()).collect()
+                    };
+                    prop_assert_eq!(bits(&tape_alone, t), bits(&tape, row), "{} step {}", isa, t);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_in_pieces_is_the_batch_at_once(case in case(), cut in any::<prop::sample::Index>()) {
+        let drawn = Drawn::new(&case);
+        let Drawn { weights, steps, start, .. } = &drawn;
+        let cut = cut.index(steps.len());
+        let first_rows = steps.rows_of(cut).start;
+        for isa in Isa::available() {
+            let layer = Layer::new(case.cell, weights, isa).unwrap();
+            let mut whole = Tape::default();
+            layer.forward(drawn.input(&case), steps, start, &mut whole);
+            if cut == 0 {
+                continue;
+            }
+            let part = |rows: std::ops::Range<usize>| match case.symbols {
+                true => Input::Symbols { symbols: &drawn.symbols[rows], table: &drawn.table },
+                false => {
+                    Input::Values(&drawn.values[rows.start * case.inputs..rows.end * case.inputs])
+                }
+            };
+            let (early, late) = (steps.slice(0..cut), steps.slice(cut..steps.len()));
+            let mut tape = Tape::default();
+            layer.forward(part(0..first_rows), &early, start, &mut tape);
+            let between = tape.end(&early);
+            layer.forward(part(first_rows..steps.rows()), &late, &between, &mut tape);
+            prop_assert_eq!(tape.states(), &whole.states()[first_rows * case.hidden..], "{}", isa);
         }
     }
 }

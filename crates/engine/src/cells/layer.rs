@@ -97,14 +97,17 @@ impl Layer {
         let shift = kernels::by_state_at(self.cell, n);
         // The rows of `by_gates` begin with the last gate where they are shifted.
         let gate = |k: usize| if k < shift { width - shift + k } else { k - shift };
-        let (w_ih, w_hh) = (&weights.weight_ih, &weights.weight_hh);
-        let pack = |to: &mut Buffer, k: usize, n: usize, of: &dyn Fn(usize, usize) -> f32| {
-            gemm::pack(isa, k, n, of, to.prepare(gemm::packed_len(isa, k, n)));
-        };
-        pack(&mut self.from_state, n, width, &|k, g| w_hh[g * n + k]);
-        pack(&mut self.to_state, width, n, &|g, j| w_hh[g * n + j]);
-        pack(&mut self.from_input, inputs, width, &|k, g| w_ih[g * inputs + k]);
-        pack(&mut self.to_input, width, inputs, &|g, j| w_ih[gate(g) * inputs + j]);
+        let to_state = |g: usize| &weights.weight_hh[g * n..(g + 1) * n];
+        let to_input = |g: usize| &weights.weight_ih[g * inputs..(g + 1) * inputs];
+        let len = |k: usize, n: usize| gemm::packed_len(isa, k, n);
+        let out = self.from_state.prepare(len(n, width));
+        gemm::pack_columns(isa, n, width, to_state, out);
+        let out = self.to_state.prepare(len(width, n));
+        gemm::pack_rows(isa, width, n, to_state, out);
+        let out = self.from_input.prepare(len(inputs, width));
+        gemm::pack_columns(isa, inputs, width, to_input, out);
+        let out = self.to_input.prepare(len(width, inputs));
+        gemm::pack_rows(isa, width, inputs, |k| to_input(gate(k)), out);
         self.bias_ih.prepare(width).copy_from_slice(&weights.bias_ih);
         self.bias_hh.prepare(width).copy_from_slice(&weights.bias_hh);
         Ok(())
@@ -202,7 +205,8 @@ impl Layer {
     }
 
     /// Goes back through the batch that `tape` holds. `by_states` is the derivative by each `h(t)` as far as
-    /// it is used outside, `[rows, hidden]`; derivatives by the weights are **added** to `gradient`.
+    /// it is used outside, `[rows, hidden]`, or `[sequences, hidden]` where the states after the last step
+    /// alone are used; derivatives by the weights are **added** to `gradient`.
     ///
     /// # Panics
     /// Where something does not fit together, or `tape` is not that of the forward pass.
@@ -222,7 +226,12 @@ impl Layer {
         self.check_gradients(input, steps, gradient, &by_input);
         assert_eq!([tape.hidden, tape.h.len()], [n, steps.rows() * n], "the tape of another batch");
         let memory = |rows: usize| if self.cell.has_memory() { rows * n } else { 0 };
-        tape.carried_h.zeros(steps.sequences() * n);
+        let carried = tape.carried_h.zeros(steps.sequences() * n);
+        let mut by_states = by_states;
+        if by_states.len() == carried.len() {
+            carried.copy_from_slice(by_states);
+            by_states = &[];
+        }
         tape.carried_c.zeros(memory(steps.sequences()));
         let kept = if tape.keep_state_gradients { steps.rows() } else { 0 };
         tape.by_h.prepare(kept * n);

@@ -23,6 +23,8 @@ pub struct ByStates {
     pub h: Vec<f32>,
     /// `[rows, hidden]`; empty but in an LSTM.
     pub c: Vec<f32>,
+    /// By the states and memories before the first step, given or zeros.
+    pub start: Start,
 }
 
 /// Runs a batch; arguments as for [`Layer::forward`](super::Layer::forward).
@@ -138,7 +140,8 @@ pub fn backward(
     mut by_input: InputGradient<'_>,
 ) -> ByStates {
     let (n, width) = (weights.hidden, cell.gates() * weights.hidden);
-    let mut by = ByStates { h: vec![0.0; pass.h.len()], c: vec![0.0; pass.c.len()] };
+    let (h, c) = (vec![0.0; pass.h.len()], vec![0.0; pass.c.len()]);
+    let mut by = ByStates { h, c, start: Start::default() };
     let zeros = vec![0.0; n];
     let [mut later_h, mut later_c] = [0, 1].map(|_| vec![zeros.clone(); steps.sequences()]);
     for t in (0..steps.len()).rev() {
@@ -167,6 +170,9 @@ pub fn backward(
             left_times(&weights.weight_hh, &found.from_state, &mut later_h[sequence]);
         }
     }
+    let first = steps.counts().first().map_or(0, |&count| count);
+    let memories = if cell.has_memory() { first } else { 0 };
+    by.start = Start { h: later_h[..first].concat(), c: later_c[..memories].concat() };
     by
 }
 

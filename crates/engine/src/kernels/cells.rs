@@ -378,7 +378,7 @@ pub(crate) struct Backward<'a> {
     pub(crate) c: &'a [f32],
     pub(crate) gates: &'a [f32],
     pub(crate) new_from_state: &'a [f32],
-    /// By each `h(t)` as far as it is used outside, `[rows, hidden]`.
+    /// By each `h(t)` as far as it is used outside, `[rows, hidden]`, or nothing where none is.
     pub(crate) by_states: &'a [f32],
     /// By the states and memories before the steps that were gone through, `[sequences, hidden]`; the
     /// second empty but in an LSTM.
@@ -406,7 +406,8 @@ pub(crate) fn backward(isa: Isa, args: Backward<'_>) {
     let sequences = args.steps.sequences();
     assert_eq!(args.weights.len(), packed_len(isa, cell.gates() * n, n), "weights");
     check_tape(cell, n, rows, args.h, args.c, args.gates, args.new_from_state);
-    assert_eq!(args.by_states.len(), rows * n, "derivatives by states");
+    let by_states = args.by_states.len();
+    assert!(by_states == 0 || by_states == rows * n, "derivatives by states: {by_states} values");
     assert_eq!(args.carried_h.len(), sequences * n, "carried derivatives");
     assert_eq!(args.carried_c.len(), memory(sequences), "carried derivatives");
     assert_eq!(args.by_gates.len(), here * gate_stride(cell, n), "derivatives by gates");
@@ -440,7 +441,10 @@ impl Kernel for Backward<'_> {
                         h: h.add(row * n),
                         gates: self.gates.as_ptr().wrapping_add(row * width),
                         h_before: before_h.row(sequence),
-                        by_state: self.by_states.as_ptr().add(row * n),
+                        by_state: match self.by_states {
+                            [] => self.zeros.as_ptr(),
+                            by_states => by_states.as_ptr().add(row * n),
+                        },
                         carried: carried_h.add(sequence * n),
                         by_gates: step_gates.add(sequence * stride),
                         before: before.add((row - first_row) * n),

@@ -55,6 +55,48 @@ pub(crate) fn pack(isa: Isa, k: usize, n: usize, b: impl Fn(usize, usize) -> f32
     }
 }
 
+/// [`pack`] of a matrix whose rows lie in memory: row `k` is `row(k)`, `n` long.
+pub(crate) fn pack_rows<'a>(
+    isa: Isa,
+    k: usize,
+    n: usize,
+    row: impl Fn(usize) -> &'a [f32],
+    out: &mut [f32],
+) {
+    let width = panel_width(isa);
+    assert_eq!(out.len(), packed_len(isa, k, n));
+    for (p, panel) in out.chunks_exact_mut(k.max(1) * width).enumerate() {
+        let columns = p * width..n.min((p + 1) * width);
+        for (k, line) in panel.chunks_exact_mut(width).enumerate() {
+            let (values, rest) = line.split_at_mut(columns.len());
+            values.copy_from_slice(&row(k)[columns.clone()]);
+            rest.fill(0.0);
+        }
+    }
+}
+
+/// [`pack`] of a matrix whose columns lie in memory: column `n` is `column(n)`, `k` long.
+pub(crate) fn pack_columns<'a>(
+    isa: Isa,
+    k: usize,
+    n: usize,
+    column: impl Fn(usize) -> &'a [f32],
+    out: &mut [f32],
+) {
+    let width = panel_width(isa);
+    assert_eq!(out.len(), packed_len(isa, k, n));
+    for (p, panel) in out.chunks_exact_mut(k.max(1) * width).enumerate() {
+        let columns = p * width..n.min((p + 1) * width);
+        panel.chunks_exact_mut(width).for_each(|line| line[columns.len()..].fill(0.0));
+        for (j, column_of) in columns.map(&column).enumerate() {
+            assert_eq!(column_of.len(), k);
+            for (line, &value) in panel.chunks_exact_mut(width).zip(column_of) {
+                line[j] = value;
+            }
+        }
+    }
+}
+
 /// What is done with a computed tile.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {

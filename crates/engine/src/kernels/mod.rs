@@ -16,7 +16,8 @@ use vector::Vector;
 pub enum Isa {
     /// One number at a time, in plain Rust: for comparison.
     Scalar,
-    /// Four lanes in plain Rust, which the compiler maps to SSE2, NEON or WebAssembly.
+    /// Four lanes: SSE2 on x86-64, NEON on AArch64, SIMD on WebAssembly, and in plain Rust elsewhere. The bits are
+    /// the same on all machines but AArch64, where a multiply-add is rounded once.
     Portable,
     /// 256-bit vectors with fused multiply-add (x86-64).
     Avx2,
@@ -121,7 +122,7 @@ pub(crate) trait Kernel {
 #[inline]
 pub(crate) unsafe fn dispatch<K: Kernel>(isa: Isa, kernel: K) {
     match isa {
-        // SAFETY: the caller vouches for the pointers; plain vectors run anywhere.
+        // SAFETY: the caller vouches for the pointers; a portable vector runs on all its machines.
         Isa::Scalar => unsafe { kernel.run::<vector::Scalar>() },
         // SAFETY: as above.
         Isa::Portable => unsafe { kernel.run::<vector::Portable>() },
