@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use cutaway_data::Images;
 use cutaway_data::idx::Array;
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, PoolSpec, onnx};
+use cutaway_recurrent::cells::Cell;
 use cutaway_recurrent::lab::Problem;
+use cutaway_recurrent::network::{self, Architecture, Direction, Initialisation, Readout, Reads};
+use cutaway_recurrent::onnx::SequenceModel;
 use cutaway_train::{Recipe, TrainOptions, train};
 
 fn main() -> Result<(), Box<dyn Error>> {
     idx(&folder("idx")?)?;
     networks(&folder("onnx")?)?;
     checkpoints(&folder("checkpoint")?)?;
-    problems(&folder("problem")?)
+    problems(&folder("problem")?)?;
+    sequence_models(&folder("sequence_model")?)
 }
 
 fn folder(name: &str) -> std::io::Result<PathBuf> {
@@ -74,6 +78,26 @@ fn problems(folder: &Path) -> Result<(), Box<dyn Error>> {
         let text = format!("W=[[0.5]]\nU=[[1, -1]]\nV=[[2]]\nb=[0.1]\nc=[0.25]\ninputs=[[1, 0], [0, 1]]\n{rest}\n");
         Problem::from_toml(&text)?;
         std::fs::write(folder.join(format!("{name}.toml")), text)?;
+    }
+    Ok(())
+}
+
+/// Networks that read sequences: between them every cell, direction, readout and kind of input.
+fn sequence_models(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let symbols = Reads::Symbols { count: 3, embedding: 2 };
+    for (name, reads, cell, direction, readout, layers) in [
+        ("last", symbols, Cell::Lstm, Direction::Forward, Readout::Last, 1),
+        ("mean", symbols, Cell::Gru, Direction::Both, Readout::Mean, 2),
+        ("max", Reads::Values { width: 2 }, Cell::Relu, Direction::Reverse, Readout::Max, 2),
+        ("steps", symbols, Cell::Tanh, Direction::Both, Readout::EveryStep, 1),
+    ] {
+        let architecture = Architecture { reads, cell, hidden: 2, layers, direction, readout, outputs: 2 };
+        let network = network::Network::new(architecture, &Initialisation::default(), 1)?;
+        network.save_state_dict(folder.join(format!("{name}.safetensors")))?;
+        let alphabet = if reads == symbols { vec!['a', 'b', 'c'] } else { vec![] };
+        let labels = vec!["no".to_owned(), "yes".to_owned()];
+        let model = SequenceModel { alphabet, labels, ..SequenceModel::new(network) };
+        cutaway_recurrent::onnx::save(&model, folder.join(format!("{name}.onnx")))?;
     }
     Ok(())
 }
