@@ -10,6 +10,8 @@ LAYOUTS = ("nchw", "nhwc")
 TRAIN_BATCHES = (32, 64, 128, 256)
 INFER_BATCHES = (441, 1000)
 SWEEP_BATCHES = (49, 64, 147, 441)
+CELLS = ("tanh", "lstm", "gru")
+LENGTHS = (128, 512, 1024)
 
 # Multiply-adds of one image, layer by layer: output height * width * channels * weights that feed one output.
 MACS = (24 * 24 * 32 * 25, 20 * 20 * 32 * 800, 8 * 8 * 64 * 288, 6 * 6 * 64 * 576, 576 * 100, 100 * 10)
@@ -27,6 +29,8 @@ class Effort:
         self.passes = 4 if quick else 12
         self.startups = 3 if quick else 20
         self.train_batches = (64,) if quick else TRAIN_BATCHES
+        self.lengths = (128,) if quick else LENGTHS
+        self.tokens = 50_000 if quick else 1_000_000
         self.quick = quick
 
 
@@ -282,6 +286,24 @@ def reservoir(sides, effort):
     best_theirs = max(row["steps_per_second"] for row in rows if row["side"] == "reservoirpy")
     rows = [row | {"ratio": row["steps_per_second"] / best_theirs} for row in rows]
     return {"size": size, "rows": rows}
+def sequence(sides, effort):
+    """A step of training on sequences (forward, backward, Adam): one layer of every cell, every length, both sides."""
+    for cell in CELLS:
+        for length in effort.lengths:
+            # As many tokens for every length, and at least eight steps, as PyTorch's own timers like it.
+            options = {"cell": cell, "length": length, "steps": max(8, effort.tokens // (32 * length))}
+            runs = {
+                "cutaway": lambda options=options: sides.sequence(**options),
+                "torch": lambda options=options: sides.torch_sequence(**options),
+            }
+            results = alternate(runs, effort.repetitions)
+            speeds = {side: [one["tokens_per_second"] for one in measured] for side, measured in results.items()}
+            median = {side: statistics.median(values) for side, values in speeds.items()}
+            rows.append(
+                {"cell": cell, "length": length, "isa": results["cutaway"][0]["isa"], "ratio": median["cutaway"] / median["torch"]}
+                | {side: {"tokens_per_second": median[side], "lowest": min(v), "highest": max(v)} for side, v in speeds.items()}
+            )
+    return {"hidden": 64, "embedding": 16, "batch": 32, "rows": rows}
 
 
 def one_png():
@@ -307,4 +329,5 @@ SECTIONS = {
     "memory": memory,
     "startup": startup,
     "reservoir": reservoir,
+    "sequence": sequence,
 }

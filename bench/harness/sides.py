@@ -56,8 +56,8 @@ def build(*target):
     return executables[-1]
 
 
-def example(name):
-    return build("-p", "cutaway-engine", "--example", name)
+def example(name, package="cutaway-engine"):
+    return build("-p", package, "--example", name)
 
 
 def program():
@@ -139,6 +139,13 @@ class Sides:
     def peak(self, threads=None, **options):
         executable = self.prepare("peak", lambda: example("peak"))
         return self.measure([executable], threads, options).json()
+
+    def sequence(self, **options):
+        executable = self.prepare("bench_sequence", lambda: example("bench_sequence", "cutaway-recurrent"))
+        return self.measure([executable], None, options).json()
+
+    def torch_sequence(self, **options):
+        return self.measure([self.python(), BENCH / "peers" / "torch_sequence.py"], None, options).json()
 
     def program(self, *arguments):
         executable = self.prepare("program", program)

@@ -131,6 +131,16 @@ def reservoir(result):
 
 def section(name, result):
     return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup, "reservoir": reservoir}[name](result)
+def millions(row):
+    return f"{row['tokens_per_second'] / 1e6:.2f}"
+def sequence(result):
+    names = {"tanh": "RNN", "lstm": "LSTM", "gru": "GRU"}
+    rows = [
+        [names[row["cell"]], row["length"], f"**{millions(row['cutaway'])}**", millions(row["torch"]), ratio(row["ratio"])]
+        for row in result["rows"]
+    ]
+    return table([f"one layer, hidden {result['hidden']}, batch {result['batch']}", "length", "Cutaway, million tokens/s", "PyTorch", "ratio"], rows)
+    return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup, "sequence": sequence}[name](result)
 
 
 def provenance(entry):

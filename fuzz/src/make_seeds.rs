@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use cutaway_data::Images;
 use cutaway_data::idx::Array;
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, PoolSpec, onnx};
+use cutaway_recurrent::cells::Cell;
 use cutaway_recurrent::lab::Problem;
+use cutaway_recurrent::network::{self, Architecture, Direction, Initialisation, Readout, Reads};
+use cutaway_recurrent::onnx::SequenceModel;
 use cutaway_train::{Recipe, TrainOptions, train};
 use flate2::{Compression, GzBuilder};
 
@@ -19,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     checkpoints(&folder("checkpoint")?)?;
     problems(&folder("problem")?)?;
     sequences(&folder("fasta")?)
+    sequence_models(&folder("sequence_model")?)
 }
 
 fn folder(name: &str) -> std::io::Result<PathBuf> {
@@ -91,6 +95,21 @@ fn sequences(folder: &Path) -> Result<(), Box<dyn Error>> {
         let mut packed = GzBuilder::new().write(Vec::new(), Compression::default());
         packed.write_all(text.as_bytes())?;
         std::fs::write(folder.join(format!("{name}.fasta.gz")), packed.finish()?)?;
+/// Networks that read sequences: between them every cell, direction, readout and kind of input.
+fn sequence_models(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let symbols = Reads::Symbols { count: 3, embedding: 2 };
+    for (name, reads, cell, direction, readout, layers) in [
+        ("last", symbols, Cell::Lstm, Direction::Forward, Readout::Last, 1),
+        ("mean", symbols, Cell::Gru, Direction::Both, Readout::Mean, 2),
+        ("max", Reads::Values { width: 2 }, Cell::Relu, Direction::Reverse, Readout::Max, 2),
+        ("steps", symbols, Cell::Tanh, Direction::Both, Readout::EveryStep, 1),
+        let architecture = Architecture { reads, cell, hidden: 2, layers, direction, readout, outputs: 2 };
+        let network = network::Network::new(architecture, &Initialisation::default(), 1)?;
+        network.save_state_dict(folder.join(format!("{name}.safetensors")))?;
+        let alphabet = if reads == symbols { vec!['a', 'b', 'c'] } else { vec![] };
+        let labels = vec!["no".to_owned(), "yes".to_owned()];
+        let model = SequenceModel { alphabet, labels, ..SequenceModel::new(network) };
+        cutaway_recurrent::onnx::save(&model, folder.join(format!("{name}.onnx")))?;
     }
     Ok(())
 }

@@ -21,7 +21,6 @@ pub(crate) struct Compiled {
     pub(crate) head_bias: Vec<f32>,
     /// Copies on their way to the layers.
     weights: Vec<Parameters>,
-    isa: Isa,
 }
 
 impl Compiled {
@@ -43,7 +42,6 @@ impl Compiled {
             head_weight: head_weight.to_vec(),
             head_bias: head_bias.to_vec(),
             weights,
-            isa,
         };
         compiled.make_tables();
         Ok(compiled)
@@ -54,7 +52,7 @@ impl Compiled {
         let directions = self.architecture.directions();
         for (index, weights) in self.weights.iter_mut().enumerate() {
             network.copy_layer(index / directions, index % directions, weights);
-            self.layers[index] = Layer::new(self.architecture.cell, weights, self.isa)?;
+            self.layers[index].load(weights)?;
         }
         let (weight, bias) = network.head();
         self.head_weight.copy_from_slice(weight);

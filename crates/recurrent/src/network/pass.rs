@@ -210,7 +210,7 @@ impl Workspace {
                 self.stack.starts.clone_from(starts);
                 self.stack.forward(net, &self.packed, window);
             }
-            self.features.scatter(a, &mut self.stack, window, last);
+            self.features.scatter(a, &mut self.stack, window);
             self.stack.backward(net, &self.packed, window, gradient);
         }
     }

@@ -68,21 +68,21 @@ impl Features {
         }
     }
 
-    /// Hands a window's states their part of the derivatives.
-    pub(crate) fn scatter(&self, a: &Architecture, stack: &mut Stack, window: &Window, last: bool) {
+    /// Hands a window's states their part of the derivatives; of last states, the last window's.
+    pub(crate) fn scatter(&self, a: &Architecture, stack: &mut Stack, window: &Window) {
         let (n, width) = (a.hidden, a.features());
         let top = (a.layers - 1) * a.directions();
         for which in 0..a.directions() {
             let first = which * n;
             let by = &mut stack.by_states[top + which];
             by.clear();
-            by.resize(window.steps.rows() * n, 0.0);
+            // The last states alone need no derivative by the others: the layer takes it that way.
+            let rows = if a.readout == Readout::Last { 0 } else { window.steps.rows() };
+            by.resize(rows * n, 0.0);
             let of = |i: usize| &self.by_values[i * width + first..][..n];
             match a.readout {
-                Readout::Last if last => {
-                    let rows = window.steps.rows_of(window.steps.len() - 1);
-                    let by = by[rows.start * n..].chunks_exact_mut(n);
-                    by.enumerate().for_each(|(i, by)| by.copy_from_slice(of(i)));
+                Readout::Last => {
+                    (0..window.steps.sequences()).for_each(|i| by.extend_from_slice(of(i)))
                 }
                 Readout::Mean => for_each_row_mut(window, n, by, |i, by| by.copy_from_slice(of(i))),
                 Readout::Max => {
@@ -96,7 +96,7 @@ impl Features {
                         }
                     }
                 }
-                Readout::Last | Readout::EveryStep => {}
+                Readout::EveryStep => {}
             }
         }
     }

@@ -12,7 +12,8 @@ pub(crate) struct Stack {
     pub(crate) tapes: Vec<Tape>,
     /// The states before the window.
     pub(crate) starts: Vec<Start>,
-    /// The derivative by each state as far as it is used outside its layer, `[rows, hidden]`.
+    /// The derivative by each state as far as it is used outside its layer, `[rows, hidden]`; where only the last ones are,
+    /// `[sequences, hidden]`.
     pub(crate) by_states: Vec<Vec<f32>>,
     /// What layers read that stand above two ways of reading, `[rows, 2 · hidden]`.
     joined: Vec<Vec<f32>>,
