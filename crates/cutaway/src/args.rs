@@ -84,6 +84,8 @@ pub(crate) enum Verb {
     Units(Units),
     /// A recurrent network worked out by hand: every number, every gradient through time three ways
     Rnn(Rnn),
+    /// Networks that read sequences (RNN, LSTM, GRU, echo state): compared, and how each remembers
+    Sequence(Sequence),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),

@@ -7,6 +7,7 @@ mod maps;
 pub(crate) mod occlude;
 pub(crate) mod published;
 pub(crate) mod rnn;
+pub(crate) mod sequence;
 pub(crate) mod shift;
 pub(crate) mod transplant;
 pub(crate) mod units;

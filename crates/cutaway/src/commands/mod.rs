@@ -8,6 +8,7 @@ pub(crate) mod maps;
 mod occlude;
 mod predict;
 pub(crate) mod rnn;
+pub(crate) mod sequence;
 pub(crate) mod shift;
 mod study;
 mod study_windows;
@@ -48,6 +49,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Maps(verb) => maps::run(&verb, common),
         Verb::Units(verb) => units::run(&verb, common),
         Verb::Rnn(verb) => rnn::run(&verb, common),
+        Verb::Sequence(verb) => sequence::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

@@ -5,7 +5,6 @@ pub(crate) mod filters;
 pub(crate) mod maps;
 pub(crate) mod occlude;
 pub(crate) mod rnn;
-#[allow(dead_code)] // drawn by the verb `sequence`
 pub(crate) mod sequence;
 pub(crate) mod shift;
 pub(crate) mod transplant;

@@ -2,42 +2,47 @@
 
 use cutaway_data::sequences::{Inputs, Sequences, Targets};
 use cutaway_engine::reservoir::{Activation, Input, Reading, Sparse};
+use rayon::prelude::*;
 
 use super::gradients::{EpochGradients, GradientNorms, POINTS};
 use crate::error::{Error, Result};
+use crate::flow::{Curve, across};
 use crate::reservoir::{EchoStateNetwork, States};
 
 /// `‖∂L/∂h‖` by distance from the last step read, with `L` the cross-entropy of the softmax of the readout's values (where
-/// numbers are said, the squared error), as for the other networks: in `f64`, norms carried as logarithms.
+/// numbers are said, the squared error), as for the other networks: in `f64`, norms carried as logarithms. None of a network
+/// that answers at every step.
 ///
 /// # Errors
-/// [`Error::Sequences`] where the sequences are not what the network reads. A network that answers at every step has an
-/// empty list.
-pub fn echo_gradients(network: &EchoStateNetwork, probes: &Sequences) -> Result<GradientNorms> {
+/// [`Error::Sequences`] where the sequences are not what the network reads.
+pub fn echo_gradients(network: &EchoStateNetwork, probes: &Sequences) -> Result<Option<Curve>> {
     if matches!(probes.targets, Targets::Steps { .. }) || probes.is_empty() {
-        return Ok(GradientNorms { probes: 0, epochs: Vec::new() });
+        return Ok(None);
     }
     let values = network.values(probes)?;
     let outputs = network.readout().bias.len();
     let transposed = transpose(&network.reservoir().weights().recurrent);
     let curves: Vec<Vec<f64>> = (0..probes.len())
+        .into_par_iter()
         .map(|i| {
             let by = by_values(&values[i * outputs..(i + 1) * outputs], &probes.targets, i);
             curve(network, probes, i, &by, &transposed)
         })
         .collect::<Result<_>>()?;
-    let longest = curves.iter().map(Vec::len).max().unwrap_or(0);
-    let distances = crate::flow::distances(longest, POINTS);
-    let at = |d: usize| curves.iter().filter_map(move |curve| curve.get(d));
-    let mean = |d: usize| {
-        let finite: Vec<f64> = at(d).copied().filter(|v| v.is_finite()).collect();
-        (!finite.is_empty()).then(|| finite.iter().sum::<f64>() / finite.len() as f64)
+    across(&curves.iter().map(Vec::as_slice).collect::<Vec<_>>()).map(Some)
+}
+
+/// The same at as many distances as the other networks' norms have.
+pub(super) fn echo_norms(network: &EchoStateNetwork, probes: &Sequences) -> Result<GradientNorms> {
+    let Some(curve) = echo_gradients(network, probes)? else {
+        return Ok(GradientNorms { probes: 0, epochs: Vec::new() });
     };
+    let distances = crate::flow::distances(curve.mean.len(), POINTS);
     let found = EpochGradients {
         epoch: 0,
-        counts: distances.iter().map(|&d| at(d).count()).collect(),
-        log10: distances.iter().map(|&d| mean(d)).collect(),
-        zeros: distances.iter().map(|&d| at(d).filter(|v| !v.is_finite()).count()).collect(),
+        counts: distances.iter().map(|&d| curve.count[d]).collect(),
+        log10: distances.iter().map(|&d| Some(curve.mean[d]).filter(|m| m.is_finite())).collect(),
+        zeros: distances.iter().map(|&d| curve.zeros[d]).collect(),
         distances,
     };
     Ok(GradientNorms { probes: probes.len(), epochs: vec![found] })
@@ -150,4 +155,62 @@ fn transpose(matrix: &Sparse<f64>) -> Vec<Vec<(usize, f64)>> {
         }
     }
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Kind, Parts, Plan, Trained, run};
+    use crate::network::Direction;
+    use cutaway_data::sequences::protein_like::ProteinLike;
+    use cutaway_data::sequences::{SplitOptions, split};
+    use cutaway_engine::Isa;
+    use cutaway_engine::reservoir::Reservoir;
+
+    /// The loss as a function of the state a few steps before the end, moved a little in each unit.
+    #[test]
+    fn the_gradient_is_that_of_differences() {
+        let made = ProteinLike { count: 40, max_length: 100, ..ProteinLike::default() };
+        let made = made.generate().unwrap();
+        let options = SplitOptions { validation: 0.2, test: 0.3, seed: 1 };
+        let parts = Parts::of(&made, &split(&made, &options).unwrap());
+        let mut plan = Plan::default();
+        plan.reservoir.units = 20;
+        let outcome = run(&plan, Kind::Esn, Direction::Forward, 1, &parts).unwrap();
+        let Trained::Echo(network) = outcome.trained else { panic!("an echo state network") };
+        let one = parts.test.select(&[0]);
+        let found = echo_gradients(&network, &one).unwrap().unwrap();
+        let Inputs::Symbols { sequences, .. } = &one.inputs else { panic!("symbols") };
+        let reservoir = Reservoir::new(network.reservoir().weights().clone(), Isa::Scalar).unwrap();
+        let states =
+            reservoir.states(Input::Symbols(&[&sequences[0]]), &Reading::default()).unwrap();
+        for distance in [0usize, 1, 5, 12] {
+            let steps = sequences[0].len();
+            let state = &states[0][(steps - 1 - distance) * 20..(steps - distance) * 20];
+            let loss = |state: &[f64]| {
+                let last = match distance {
+                    0 => state.to_vec(),
+                    _ => {
+                        let rest: &[u8] = &sequences[0][steps - distance..];
+                        let reading = Reading { start: Some(state), reversed: false };
+                        reservoir.pooled(Input::Symbols(&[rest]), &reading).unwrap().last
+                    }
+                };
+                let values = network.readout().apply(&last);
+                let Targets::Classes { labels, .. } = &one.targets else { panic!("classes") };
+                let sum: f64 = values.iter().map(|v| v.exp()).sum();
+                sum.ln() - values[labels[0]]
+            };
+            let squares = (0..20).map(|j| {
+                let moved = |by: f64| {
+                    let mut state = state.to_vec();
+                    state[j] += by;
+                    loss(&state)
+                };
+                ((moved(1e-5) - moved(-1e-5)) / 2e-5).powi(2)
+            });
+            let expected = squares.sum::<f64>().sqrt().log10();
+            assert!((found.mean[distance] - expected).abs() < 1e-4, "{distance}: {expected}");
+        }
+    }
 }

@@ -15,9 +15,9 @@ use crate::flow::{
 use crate::network::{Network, Readout};
 
 /// Steps of the sequence that Jacobians, exponents and half-lives are measured on, at most.
-const STEPS: usize = 600;
+const STEPS: usize = 400;
 /// Distances at which singular values are computed.
-const POINTS: usize = 24;
+const POINTS: usize = 14;
 /// Random directions of a disturbance.
 const DIRECTIONS: usize = 8;
 /// Places at which the state is disturbed.
@@ -34,7 +34,7 @@ pub struct Memory {
     pub paths: Option<[Curve; 2]>,
     /// Powers of ten that `‖∂L/∂h‖` changes a step back, over the first half of the distances; none where it is 0 throughout.
     pub decay: Option<f64>,
-    /// Along one sequence, at most 600 steps of it: `∂h(T)/∂h(t)`, in an LSTM of `h` and `c`.
+    /// Along one sequence, at most 400 steps of it: `∂h(T)/∂h(t)`, in an LSTM of `h` and `c`.
     pub jacobians: Jacobians,
     /// Of the recurrent weights.
     pub spectrum: Spectrum,

@@ -35,5 +35,5 @@ pub use gradients::{EpochGradients, GradientNorms};
 pub use memory::{Memory, memory};
 pub use padding::{AFTER, LengthBin, PaddingPoint, by_length, by_padding};
 pub use plan::{Kind, Parts, Plan};
-pub use run::{Outcome, Run, run};
+pub use run::{Outcome, Run, probes, run, test};
 pub use trained::Trained;

@@ -44,6 +44,17 @@ impl Kind {
         }
     }
 
+    /// That of a cell.
+    #[must_use]
+    pub fn of(cell: Cell) -> Kind {
+        match cell {
+            Cell::Tanh => Kind::Tanh,
+            Cell::Relu => Kind::Relu,
+            Cell::Lstm => Kind::Lstm,
+            Cell::Gru => Kind::Gru,
+        }
+    }
+
     /// As people write it.
     #[must_use]
     pub fn title(self) -> &'static str {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use cutaway_data::sequences::{Sequences, Targets};
 use serde::Serialize;
 
-use super::echo::echo_gradients;
+use super::echo::echo_norms;
 use super::gradients::{EpochGradients, GradientNorms};
 use super::padding::{LengthBin, PaddingPoint, by_length, by_padding};
 use super::trained::{Trained, labels};
@@ -84,6 +84,30 @@ pub fn run(
         None => echo(plan, direction, seed, parts, &probes)?,
     };
     measured(kind, direction, seed, parts, made)
+}
+
+/// Measures a network that has been trained before; `training` is empty.
+///
+/// # Errors
+/// [`Error::Sequences`](crate::Error::Sequences) where it does not read such sequences or give such answers.
+pub fn test(network: Network, plan: &Plan, seed: u64, parts: &Parts) -> Result<Outcome> {
+    let a = network.architecture().clone();
+    let kind = Kind::of(a.cell);
+    let runner = Runner::new(network, &plan.runner)?;
+    let probes = probes(&parts.test, plan.probes);
+    let made = Made {
+        parameters: runner.network().count(),
+        hidden: a.hidden,
+        seconds: 0.0,
+        loss: Some(evaluate(&runner, &parts.test)?.loss),
+        gradient_norms: GradientNorms {
+            probes: probes.len(),
+            epochs: vec![EpochGradients::of(&runner, &probes, 0)?],
+        },
+        trained: Trained::Network(Box::new(runner)),
+        training: None,
+    };
+    measured(kind, a.direction, seed, parts, made)
 }
 
 /// What training gave.
@@ -183,7 +207,7 @@ fn echo(
         hidden: plan.reservoir.units,
         seconds,
         loss: if numbers { Some(network.score(&parts.test)?) } else { None },
-        gradient_norms: echo_gradients(&network, probes)?,
+        gradient_norms: echo_norms(&network, probes)?,
         trained: Trained::Echo(Box::new(network)),
         training: None,
     })
@@ -229,7 +253,7 @@ fn measured(
 }
 
 /// Sequences spread evenly over all lengths of a set.
-fn probes(test: &Sequences, count: usize) -> Sequences {
+pub fn probes(test: &Sequences, count: usize) -> Sequences {
     let mut order: Vec<usize> = (0..test.len()).collect();
     order.sort_by_key(|&i| (test.length(i), i));
     let count = count.min(order.len());

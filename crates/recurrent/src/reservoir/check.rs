@@ -83,7 +83,7 @@ impl EchoStateCheck {
             let read = |start: &Vec<f64>| {
                 let reading = Reading { start: Some(start.as_slice()), reversed: false };
                 let after = reservoir.states(input, &reading).map_err(setting)?.remove(0);
-                Ok([start.as_slice(), &after].concat())
+                Ok::<_, Error>([start.as_slice(), &after].concat())
             };
             let (one, other) = (read(&starts[0])?, read(&starts[1])?);
             let apart = apart(&one, &other, reservoir.units());

@@ -1,5 +1,6 @@
 //! Gradients, Jacobians, spectra, exponents, gates.
 
+use cutaway::recurrent::experiment::{EpochGradients, GradientNorms};
 use cutaway::recurrent::flow::{
     Curve, GateStatistics, Gates, HalfLife, Jacobians, Lyapunov, Point, Spectrum, TimeScales,
     Underflow,
@@ -12,8 +13,6 @@ use cutaway::report::{
 use super::Named;
 use crate::error::Result;
 
-/// The most columns of a heat map; longer curves are thinned evenly.
-const COLUMNS: usize = 1000;
 /// The least share of a change that is drawn, as a power of ten.
 const LEAST: f64 = -4.0;
 /// A number of a Jacobian, where it has one.
@@ -43,20 +42,21 @@ pub(crate) fn gradients(networks: &[Named<'_, Curve>]) -> Result<Figure> {
 }
 
 /// The same for one network, by epoch: a row an epoch, from the top.
-pub(crate) fn gradients_by_epoch(name: &str, epochs: &[(usize, Curve)]) -> Result<Figure> {
-    let reach = epochs.iter().map(|(_, curve)| curve.mean.len()).min().unwrap_or(0);
-    let stride = reach.div_ceil(COLUMNS).max(1);
-    let row = |(_, curve): &(usize, Curve)| -> Vec<f64> {
-        curve.mean[..reach].iter().step_by(stride).copied().collect()
+pub(crate) fn gradients_by_epoch(name: &str, norms: &GradientNorms) -> Result<Figure> {
+    let distances = norms.epochs.first().map_or(&[][..], |epoch| &epoch.distances);
+    let row = |epoch: &EpochGradients| -> Vec<f64> {
+        epoch.log10.iter().map(|log| log.unwrap_or(f64::NEG_INFINITY)).collect()
     };
-    let values: Vec<f64> = epochs.iter().flat_map(row).collect();
-    let shape = (epochs.len(), reach.div_ceil(stride));
-    let rows = GridAxis::names("epoch", epochs.iter().map(|(epoch, _)| epoch.to_string()));
+    let values: Vec<f64> = norms.epochs.iter().flat_map(row).collect();
+    let shape = (norms.epochs.len(), distances.len());
+    let rows = GridAxis::names("epoch", norms.epochs.iter().map(|e| e.epoch.to_string()));
     let scale = ColorScale::spanning(ColorMap::Sequential, values.iter().copied());
     let scale = scale.powers().label("norm of dL/dh, geometric mean over sequences");
-    let columns = GridAxis::numbers(BACK, 0.0, stride as f64);
+    // Evenly spread but for rounding to whole steps.
+    let last = distances.last().copied().unwrap_or(0) as f64;
+    let columns = GridAxis::numbers(BACK, 0.0, last / (shape.1.max(2) - 1) as f64);
     let title = format!("{name}: the gradient by epoch");
-    let height = (18.0 * epochs.len() as f64).clamp(60.0, 420.0);
+    let height = (18.0 * norms.epochs.len() as f64).clamp(60.0, 420.0);
     let map = HeatMap::new(title, rows, columns, shape, values, scale);
     Ok(map.width(640.0).stretched(height).draw()?)
 }

@@ -126,10 +126,18 @@ fn gradients_of_networks_and_epochs_and_paths_are_legible() {
     check("gradients", &flow::gradients(&named(&examples, &curves)).unwrap());
     let epoch = |epoch: usize| {
         let flows = measured(&examples[0], 0.5 + 0.1 * epoch as f64);
-        (epoch, together(&flows, |g| &g.states))
+        let curve = together(&flows, |g| &g.states);
+        let distances: Vec<usize> = (0..curve.mean.len()).collect();
+        EpochGradients {
+            epoch,
+            counts: curve.count.clone(),
+            log10: curve.mean.iter().map(|m| m.is_finite().then_some(*m)).collect(),
+            zeros: curve.zeros.clone(),
+            distances,
+        }
     };
-    let epochs: Vec<(usize, Curve)> = (0..=12).map(epoch).collect();
-    check("gradients-by-epoch", &flow::gradients_by_epoch("RNN", &epochs).unwrap());
+    let norms = GradientNorms { probes: 1, epochs: (0..=12).map(epoch).collect() };
+    check("gradients-by-epoch", &flow::gradients_by_epoch("RNN", &norms).unwrap());
     for (name, flows, place) in [("LSTM", &flows[2], "lstm"), ("GRU", &flows[3], "gru")] {
         let whole = together(flows, |g| g.memories.as_deref().unwrap_or(&g.states));
         let along = together(flows, |g| &g.paths.as_ref().unwrap().along_memory);

@@ -1,0 +1,320 @@
+//! What `cutaway sequence` says: tables, and sentences made from the numbers.
+
+use cutaway::recurrent::experiment::{Compared, Kind, Share};
+use cutaway::recurrent::network::Direction;
+use cutaway::report::number::{count, fixed, percent, significant};
+
+use super::work::{Findings, Flow, name};
+use crate::args::{Common, Sequence};
+use crate::console::clock;
+
+pub(super) fn of(found: &Findings) -> String {
+    let mut text = format!("{}: {}\n", found.task.name, found.task.what);
+    for line in about_data(found) {
+        text += &format!("{line}\n");
+    }
+    text += &format!("\n{}", aligned(&COMPARISON, &comparison(found)));
+    if !found.baselines.is_empty() {
+        text += &format!(
+            "\nWithout a recurrent network (logistic regression)\n{}",
+            aligned(&BASELINES, &baselines(found))
+        );
+    }
+    if !found.flows.is_empty() {
+        text +=
+            &format!("\nHow the first run of each remembers\n{}", aligned(&MEMORY, &memory(found)));
+    }
+    text += "\nWhat the numbers say\n";
+    for sentence in sentences(found) {
+        text += &format!("  {sentence}\n");
+    }
+    text
+}
+
+/// The command that makes the findings again.
+pub(crate) fn command(verb: &Sequence, common: &Common) -> String {
+    let data = crate::commands::quoted(&verb.data);
+    let mut text = format!("cutaway sequence --data {data}");
+    if !verb.classes.is_empty() {
+        text += &format!(" --classes {}", crate::commands::quoted(&verb.classes.join(",")));
+    }
+    if matches!(verb.data.as_str(), "adding" | "copying" | "recall") {
+        text += &format!(" --length {}", verb.length);
+    }
+    if let Some(limit) = verb.limit {
+        text += &format!(" --limit {limit}");
+    }
+    text += &format!(
+        " --cells {} --directions {} --seeds {} --hidden {} --readout {}",
+        verb.cells.join(","),
+        verb.directions.join(","),
+        verb.seeds,
+        verb.hidden,
+        verb.readout
+    );
+    text += &match (verb.epochs, verb.seconds) {
+        (Some(epochs), _) => format!(" --epochs {epochs}"),
+        (None, Some(seconds)) => format!(" --seconds {seconds}"),
+        (None, None) => String::new(),
+    };
+    format!("{text} --seed {}", common.seed)
+}
+
+/// Sequences, what was left out, the split.
+pub(crate) fn about_data(found: &Findings) -> Vec<String> {
+    let parts = &found.task.parts;
+    let mut lines = Vec::new();
+    if let Some(similar) = &found.task.similar {
+        lines.push(format!(
+            "{} of {} left: the others share at least {} of their residues with a longer one of the same class ({}) or of \
+             another ({}), or are nearly the same with two labels ({}).",
+            count(similar.kept as u64),
+            count(similar.before as u64),
+            percent(similar.similarity.identity, 0),
+            count(similar.same_class as u64),
+            count(similar.other_class as u64),
+            count(similar.contradictory as u64)
+        ));
+    }
+    let mut lengths: Vec<usize> = (0..parts.test.len()).map(|i| parts.test.length(i)).collect();
+    lengths.sort_unstable();
+    lines.push(format!(
+        "{} to learn from, {} for validation, {} to test; test lengths {} to {}, median {}.",
+        count(parts.train.len() as u64),
+        count(parts.validation.len() as u64),
+        count(parts.test.len() as u64),
+        lengths[0],
+        lengths[lengths.len() - 1],
+        lengths[lengths.len() / 2]
+    ));
+    if let Some(baseline) = found.task.known_baseline {
+        lines.push(format!(
+            "An answer that has learnt nothing from the sequence has a loss of {}.",
+            significant(baseline, 4)
+        ));
+    }
+    lines
+}
+
+pub(crate) const COMPARISON: [&str; 8] =
+    ["network", "reads", "parameters", "runs", "epochs", "time each", "balanced accuracy", "loss"];
+
+pub(crate) fn comparison(found: &Findings) -> Vec<Vec<String>> {
+    let row = |c: &Compared| {
+        vec![
+            c.cell.title().to_owned(),
+            c.direction.to_string(),
+            count(c.parameters as u64),
+            c.runs.to_string(),
+            if c.cell == Kind::Esn { "–".to_owned() } else { fixed(c.epochs, 1) },
+            clock_of(c.seconds),
+            c.balanced_accuracy.map_or_else(|| "–".to_owned(), |share| with_interval(&share)),
+            c.loss.map_or_else(|| "–".to_owned(), |loss| significant(loss, 3)),
+        ]
+    };
+    found.compared.iter().map(row).collect()
+}
+
+fn clock_of(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{} s", fixed(seconds, 1)) } else { clock(seconds) }
+}
+
+fn with_interval(share: &Share) -> String {
+    format!("{} ({} to {})", percent(share.mean, 1), percent(share.low, 1), percent(share.high, 1))
+}
+
+pub(crate) const BASELINES: [&str; 3] = ["what it sees", "balanced accuracy", "accuracy"];
+
+pub(crate) fn baselines(found: &Findings) -> Vec<Vec<String>> {
+    let rows = found.baselines.iter().map(|b| {
+        let share = Share { mean: b.balanced_accuracy, low: b.interval.low, high: b.interval.high };
+        vec![b.baseline.name().to_owned(), with_interval(&share), percent(b.accuracy, 1)]
+    });
+    rows.collect()
+}
+
+pub(crate) const MEMORY: [&str; 7] = [
+    "network",
+    "gradient a step back",
+    "lost 1000-fold after",
+    "Lyapunov exponent",
+    "half-life",
+    "radius of W",
+    "f32 gradient is 0 from",
+];
+
+/// How the first run of each remembers.
+pub(crate) fn memory(found: &Findings) -> Vec<Vec<String>> {
+    found.flows.iter().map(|flow| memory_row(found, flow)).collect()
+}
+
+fn memory_row(found: &Findings, flow: &Flow) -> Vec<String> {
+    let none = || "–".to_owned();
+    let compared = of_compared(found, flow.cell, flow.direction);
+    let reach = compared.map_or_else(none, |c| match c.reach {
+        Some(reach) if reach >= c.longest => format!("more than {reach} steps"),
+        Some(reach) => format!("{reach} steps"),
+        None => none(),
+    });
+    let half = flow.states.mean.len() / 2;
+    let decay =
+        flow.states.decay(0, half.max(2)).map(|d| format!("× {}", significant(10f64.powf(d), 4)));
+    let Some(memory) = &flow.memory else {
+        return vec![
+            flow.name(),
+            decay.unwrap_or_else(none),
+            reach,
+            none(),
+            none(),
+            none(),
+            none(),
+        ];
+    };
+    let half_life = match memory.half_life.half.median {
+        Some(median) if median.is_finite() => format!("{} steps", significant(median, 3)),
+        _ => "outlives the sequence".to_owned(),
+    };
+    // A gated cell has a matrix for each gate, and no one of them rules.
+    let radius = match &memory.spectrum.blocks[..] {
+        [block] => significant(block.radius, 3),
+        _ => none(),
+    };
+    let zero = memory.underflow.failures.zero;
+    vec![
+        flow.name(),
+        decay.unwrap_or_else(none),
+        reach,
+        memory.lyapunov.exponents.first().map_or_else(none, |&e| significant(e, 3)),
+        half_life,
+        radius,
+        zero.map_or_else(|| "nowhere".to_owned(), |d| format!("{d} steps back")),
+    ]
+}
+
+fn of_compared(found: &Findings, cell: Kind, direction: Direction) -> Option<&Compared> {
+    found.compared.iter().find(|c| (c.cell, c.direction) == (cell, direction))
+}
+
+/// A few sentences that the numbers bear out, and none that they do not.
+pub(crate) fn sentences(found: &Findings) -> Vec<String> {
+    let mut all = Vec::new();
+    all.extend(best(found));
+    for kind in Kind::ALL {
+        all.extend(by_direction(found, kind));
+    }
+    all.extend(fading(found));
+    all.extend(padded(found));
+    if let Some(echo) = &found.echo {
+        all.push(format!(
+            "A reservoir of {} units recalls {} steps of a random input in all (its memory capacity; {} is the most \
+             possible).",
+            echo.units,
+            fixed(echo.capacity.total, 1),
+            echo.capacity.bound
+        ));
+    }
+    all
+}
+
+/// The best network, beside what needs none.
+fn best(found: &Findings) -> Option<String> {
+    let score = |c: &&Compared| c.balanced_accuracy.map(|s| s.mean);
+    let with = found.compared.iter().filter(|c| score(c).is_some());
+    let best = with.max_by(|a, b| score(a).partial_cmp(&score(b)).expect("no NaN"))?;
+    let share = best.balanced_accuracy?;
+    let text = format!("Best: {}, {}", name(best.cell, best.direction), with_interval(&share));
+    let baseline =
+        found.baselines.iter().max_by(|a, b| a.balanced_accuracy.total_cmp(&b.balanced_accuracy));
+    Some(match baseline {
+        Some(b) => format!(
+            "{text}; logistic regression on {} has {}.",
+            b.baseline.name(),
+            percent(b.balanced_accuracy, 1)
+        ),
+        None => format!("{text}."),
+    })
+}
+
+/// What the direction of reading does to one kind of network. Of a difference only where the intervals are apart.
+fn by_direction(found: &Findings, kind: Kind) -> Option<String> {
+    let share = |direction| of_compared(found, kind, direction)?.balanced_accuracy;
+    let (forward, reverse) = (share(Direction::Forward)?, share(Direction::Reverse)?);
+    let numbers = format!(
+        "{} reading forward {}, in reverse {}",
+        kind.title(),
+        percent(forward.mean, 1),
+        percent(reverse.mean, 1)
+    );
+    let meaning = if reverse.low > forward.high {
+        "what stands at the beginning does not reach an answer that is read off at the end"
+    } else if forward.low > reverse.high {
+        "what stands at the end counts more here than what stands at the beginning"
+    } else {
+        "no difference that these runs could tell"
+    };
+    Some(format!("{numbers}: {meaning}."))
+}
+
+/// Where gradients fade, and where they do not.
+fn fading(found: &Findings) -> Option<String> {
+    let reaches = found.compared.iter().filter_map(|c| Some((c, c.reach?)));
+    let reaches: Vec<(&Compared, usize)> = reaches.collect();
+    let (short, least) = reaches.iter().min_by_key(|(_, reach)| *reach)?;
+    let (long, most) = reaches.iter().max_by_key(|(_, reach)| *reach)?;
+    if most <= least {
+        return None;
+    }
+    let limit = if *most >= long.longest { "at least " } else { "" };
+    Some(format!(
+        "After training, the gradient keeps a thousandth of its size over {least} steps in {} and over {limit}{most} in {}.",
+        name(short.cell, short.direction),
+        name(long.cell, long.direction)
+    ))
+}
+
+/// What padding costs the networks that could do the task without it.
+fn padded(found: &Findings) -> Option<String> {
+    let worst = |c: &Compared| {
+        let runs = found.runs.iter().filter(|r| (r.cell, r.direction) == (c.cell, c.direction));
+        let pairs: Vec<(f64, f64)> = runs
+            .filter_map(|r| {
+                Some((
+                    r.by_padding.first()?.balanced_accuracy,
+                    r.by_padding.last()?.balanced_accuracy,
+                ))
+            })
+            .collect();
+        let n = pairs.len() as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
+        (!pairs.is_empty()).then(|| (c.cell, c.direction, mean(|p| p.0), mean(|p| p.1)))
+    };
+    let all: Vec<_> = found.compared.iter().filter_map(worst).collect();
+    let lost = |x: &(Kind, Direction, f64, f64)| x.2 - x.3;
+    let most = all.iter().max_by(|a, b| lost(a).total_cmp(&lost(b)))?;
+    let padding = found.runs.iter().find_map(|r| r.by_padding.last())?.padding;
+    Some(format!(
+        "With {padding} random residues put in behind the first {}, {} loses most: from {} to {}.",
+        cutaway::recurrent::experiment::AFTER,
+        name(most.0, most.1),
+        percent(most.2, 1),
+        percent(most.3, 1)
+    ))
+}
+
+/// A table in columns, for a terminal.
+fn aligned(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |k: usize| {
+        let cells = rows.iter().map(|row| row[k].chars().count());
+        cells.chain([head[k].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("  {}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    let mut text = line(head.to_vec());
+    for row in rows {
+        text += &line(row.iter().map(String::as_str).collect());
+    }
+    text
+}
