@@ -8,6 +8,7 @@ use cutaway::train::{Evaluation, TrainReport, evaluate};
 use serde_json::{Value, json};
 
 use super::corrupt::{self, StudyCorruptions};
+use super::sequence;
 use super::shift::{self, StudyShifts};
 use super::study_windows::{self, WindowFindings};
 use super::train::{self, train_model};
@@ -34,6 +35,7 @@ struct Findings {
     windows: Option<WindowFindings>,
     shifts: Option<StudyShifts>,
     corruptions: StudyCorruptions,
+    sequence: sequence::Findings,
 }
 
 /// How commands under the figures name what was studied.
@@ -96,6 +98,7 @@ fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
         windows: study_windows::run(model, dataset, common)?,
         shifts: shift::for_study(model, dataset, common)?,
         corruptions: corrupt::for_study(model, dataset, common)?,
+        sequence: sequence::for_study(common)?,
     })
 }
 
@@ -132,6 +135,7 @@ fn results(
         "windows": findings.windows.as_ref().map(WindowFindings::results),
         "shift": findings.shifts.as_ref().map(|shifts| shifts.results(model, dataset, common)),
         "corrupt": findings.corruptions.results(model, dataset, common),
+        "sequence": sequence::to_json(&findings.sequence, common.seed),
         "published": published
     })
 }
@@ -190,6 +194,10 @@ fn report(
         chapters.push(chapters::published::chapter(published));
     }
     chapters.push(chapters::rnn::study(&ask.out)?);
+    chapters.push(chapters::sequence::of(
+        &findings.sequence,
+        &sequence::study_command(common, &ask.out),
+    )?);
     Ok(chapters.into_iter().fold(report, Report::chapter))
 }
 

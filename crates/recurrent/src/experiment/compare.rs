@@ -24,11 +24,6 @@ pub struct Compared {
     pub balanced_accuracy: Option<Share>,
     /// Loss on the test set; none for an echo state network that says classes.
     pub loss: Option<f64>,
-    /// How much of the gradient of the first run, after training, is left: the number of steps back to the last place where its
-    /// mean `log10` is within 3 of that at the decision (a thousandth). None where gradients were not measured.
-    pub reach: Option<usize>,
-    /// The longest distance at which it was measured.
-    pub longest: usize,
 }
 
 /// A mean over runs with an interval.
@@ -95,25 +90,7 @@ fn compared(runs: &[&Run]) -> Compared {
         epochs: mean(&|run| run.epochs as f64),
         balanced_accuracy,
         loss: losses.map(|values| values.iter().sum::<f64>() / values.len() as f64),
-        reach: reach(runs[0]),
-        longest: runs[0]
-            .gradient_norms
-            .epochs
-            .last()
-            .and_then(|e| e.distances.last().copied())
-            .unwrap_or(0),
     }
-}
-
-/// Powers of ten that a gradient may lose and still count.
-const LOST: f64 = 3.0;
-
-fn reach(run: &Run) -> Option<usize> {
-    let last = run.gradient_norms.epochs.last()?;
-    let decision = last.log10.first().copied().flatten()?;
-    let within = |log: &Option<f64>| log.is_some_and(|log| log >= decision - LOST);
-    let held = last.log10.iter().take_while(|log| within(log)).count();
-    last.distances.get(held.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]

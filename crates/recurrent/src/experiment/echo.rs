@@ -4,7 +4,7 @@ use cutaway_data::sequences::{Inputs, Sequences, Targets};
 use cutaway_engine::reservoir::{Activation, Input, Reading, Sparse};
 use rayon::prelude::*;
 
-use super::gradients::{EpochGradients, GradientNorms, POINTS};
+use super::gradients::{EpochGradients, GradientNorms, distances};
 use crate::error::{Error, Result};
 use crate::flow::{Curve, across};
 use crate::reservoir::{EchoStateNetwork, States};
@@ -37,7 +37,7 @@ pub(super) fn echo_norms(network: &EchoStateNetwork, probes: &Sequences) -> Resu
     let Some(curve) = echo_gradients(network, probes)? else {
         return Ok(GradientNorms { probes: 0, epochs: Vec::new() });
     };
-    let distances = crate::flow::distances(curve.mean.len(), POINTS);
+    let distances = distances(curve.mean.len());
     let found = EpochGradients {
         epoch: 0,
         counts: distances.iter().map(|&d| curve.count[d]).collect(),

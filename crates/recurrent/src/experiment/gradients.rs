@@ -32,7 +32,17 @@ pub struct EpochGradients {
 }
 
 /// Distances in a curve.
-pub(super) const POINTS: usize = 64;
+const POINTS: usize = 64;
+
+/// Distances from 0 to the longest, close together near the decision where curves bend, by squares.
+pub(super) fn distances(steps: usize) -> Vec<usize> {
+    let last = steps.saturating_sub(1) as f64;
+    let place = |k: usize| (last * (k as f64 / (POINTS - 1) as f64).powi(2)).round() as usize;
+    let mut all: Vec<usize> =
+        (0..POINTS).map(|k| place(k).max(k.min(steps.saturating_sub(1)))).collect();
+    all.dedup();
+    all
+}
 
 impl EpochGradients {
     /// Measures a network, in single precision, as it is trained.
@@ -44,7 +54,7 @@ impl EpochGradients {
         let top = runner.network().architecture().layers - 1;
         let path = found.paths.iter().find(|path| path.layer == top && !path.memory);
         let path = path.expect("every layer has a path");
-        let distances = crate::flow::distances(found.counts.len(), POINTS);
+        let distances = distances(found.counts.len());
         Ok(EpochGradients {
             epoch,
             counts: distances.iter().map(|&d| found.counts[d]).collect(),
@@ -52,5 +62,20 @@ impl EpochGradients {
             zeros: distances.iter().map(|&d| path.zeros[d]).collect(),
             distances,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distances;
+
+    #[test]
+    fn distances_rise_from_the_decision_to_the_longest() {
+        for steps in [1, 2, 5, 64, 65, 300, 1500] {
+            let found = distances(steps);
+            assert_eq!((found[0], *found.last().unwrap()), (0, steps - 1));
+            assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{found:?}");
+            assert!(found.len() == steps.min(64), "{steps}: {}", found.len());
+        }
     }
 }

@@ -166,6 +166,14 @@ impl GradientFlow {
 }
 
 impl Curve {
+    /// The longest distance up to which [`Curve::mean`] stays within `powers` powers of ten of that at the last step: 3 for
+    /// a thousandth. None where there is no gradient at the last step.
+    #[must_use]
+    pub fn reach(&self, powers: f64) -> Option<usize> {
+        let least = self.mean.first().filter(|log| log.is_finite())? - powers;
+        self.mean.iter().take_while(|&&log| log >= least).count().checked_sub(1)
+    }
+
     /// The slope of [`Curve::mean`] over the distances `from..to`, as [`GradientFlow::decay`].
     #[must_use]
     pub fn decay(&self, from: usize, to: usize) -> Option<f64> {

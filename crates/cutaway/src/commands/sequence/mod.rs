@@ -9,6 +9,7 @@ pub(crate) use work::{Close, Echo, Findings, Flow, Wanted, findings, name};
 
 use std::str::FromStr;
 
+use clap::Parser;
 use cutaway::net::TrainingRecord;
 use cutaway::recurrent::experiment::Plan;
 use cutaway::recurrent::network::{Direction, Readout, RunnerOptions};
@@ -27,13 +28,14 @@ const ADAM: f32 = 0.003;
 const SGD: f32 = 0.1;
 const MOMENTUM: f32 = 0.9;
 
+/// What a study asks of the synthetic task: small networks, a few epochs, seconds in all.
+const STUDY_FLAGS: &str =
+    "--data protein-like --limit 1200 --longest 600 --hidden 32 --units 300 --seeds 1 --epochs 6";
+
 pub(crate) fn run(verb: &Sequence, common: &Common) -> Result<()> {
     let wanted = wanted(verb, common)?;
     let model = verb.model.as_ref().map(onnx::load).transpose()?;
-    let pool = cutaway::engine::Options { threads: common.threads, ..Default::default() };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(pool.threads).build();
-    let pool = pool.map_err(|e| Error::Usage(format!("--threads {}: {e}", common.threads)))?;
-    let found = pool.install(|| -> Result<Findings> {
+    let found = on_threads(common, || -> Result<Findings> {
         let task = task::open(verb, common)?;
         match model {
             Some(model) => work::look(task, model.network, &wanted),
@@ -57,6 +59,26 @@ pub(crate) fn run(verb: &Sequence, common: &Common) -> Result<()> {
         console::say(&format!("figures, networks and sequence.json in {}", verb.out.display()));
     }
     Ok(())
+}
+
+/// Runs `work` on as many threads as are asked for.
+fn on_threads<T: Send>(common: &Common, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(common.threads).build();
+    pool.map_err(|e| Error::Usage(format!("--threads {}: {e}", common.threads)))?.install(work)
+}
+
+/// The findings that a study tells of.
+pub(crate) fn for_study(common: &Common) -> Result<Findings> {
+    let line = format!("cutaway sequence {STUDY_FLAGS}");
+    let args = crate::args::Args::try_parse_from(line.split(' ')).expect("flags that are ours");
+    let crate::args::Verb::Sequence(verb) = args.verb else { unreachable!("the verb is ours") };
+    let wanted = wanted(&verb, common)?;
+    on_threads(common, || findings(task::open(&verb, common)?, &wanted))
+}
+
+/// The command that makes the same again.
+pub(crate) fn study_command(common: &Common, out: &str) -> String {
+    format!("cutaway sequence {STUDY_FLAGS} --seed {} --out {out}", common.seed)
 }
 
 /// What the flags ask for.

@@ -143,19 +143,22 @@ pub(crate) const MEMORY: [&str; 7] = [
     "f32 gradient is 0 from",
 ];
 
+/// Powers of ten that a gradient may lose and still be said to reach.
+const LOST: f64 = 3.0;
+
 /// How the first run of each remembers.
 pub(crate) fn memory(found: &Findings) -> Vec<Vec<String>> {
-    found.flows.iter().map(|flow| memory_row(found, flow)).collect()
+    found.flows.iter().map(|flow| memory_row(flow)).collect()
 }
 
-fn memory_row(found: &Findings, flow: &Flow) -> Vec<String> {
+fn memory_row(flow: &Flow) -> Vec<String> {
     let none = || "–".to_owned();
-    let compared = of_compared(found, flow.cell, flow.direction);
-    let reach = compared.map_or_else(none, |c| match c.reach {
-        Some(reach) if reach >= c.longest => format!("more than {reach} steps"),
+    let longest = flow.states.mean.len().saturating_sub(1);
+    let reach = match flow.states.reach(LOST) {
+        Some(reach) if reach >= longest => format!("more than {reach} steps"),
         Some(reach) => format!("{reach} steps"),
         None => none(),
-    });
+    };
     let half = flow.states.mean.len() / 2;
     let decay =
         flow.states.decay(0, half.max(2)).map(|d| format!("× {}", significant(10f64.powf(d), 4)));
@@ -171,7 +174,9 @@ fn memory_row(found: &Findings, flow: &Flow) -> Vec<String> {
         ];
     };
     let half_life = match memory.half_life.half.median {
-        Some(median) if median.is_finite() => format!("{} steps", significant(median, 3)),
+        Some(median) if median.is_finite() => {
+            format!("{} {}", significant(median, 3), if median == 1.0 { "step" } else { "steps" })
+        }
         _ => "outlives the sequence".to_owned(),
     };
     // A gated cell has a matrix for each gate, and no one of them rules.
@@ -227,7 +232,7 @@ fn best(found: &Findings) -> Option<String> {
         found.baselines.iter().max_by(|a, b| a.balanced_accuracy.total_cmp(&b.balanced_accuracy));
     Some(match baseline {
         Some(b) => format!(
-            "{text}; logistic regression on {} has {}.",
+            "{text}. Logistic regression that sees “{}”: {}.",
             b.baseline.name(),
             percent(b.balanced_accuracy, 1)
         ),
@@ -257,20 +262,24 @@ fn by_direction(found: &Findings, kind: Kind) -> Option<String> {
 
 /// Where gradients fade, and where they do not.
 fn fading(found: &Findings) -> Option<String> {
-    let reaches = found.compared.iter().filter_map(|c| Some((c, c.reach?)));
-    let reaches: Vec<(&Compared, usize)> = reaches.collect();
+    let reaches = found.flows.iter().filter_map(|f| Some((f, f.states.reach(LOST)?)));
+    let reaches: Vec<(&Flow, usize)> = reaches.collect();
     let (short, least) = reaches.iter().min_by_key(|(_, reach)| *reach)?;
     let (long, most) = reaches.iter().max_by_key(|(_, reach)| *reach)?;
     if most <= least {
         return None;
     }
-    let limit = if *most >= long.longest { "at least " } else { "" };
+    let limit = if most + 1 >= long.states.mean.len() { "at least " } else { "" };
     Some(format!(
-        "After training, the gradient keeps a thousandth of its size over {least} steps in {} and over {limit}{most} in {}.",
-        name(short.cell, short.direction),
-        name(long.cell, long.direction)
+        "After training, the gradient keeps a thousandth of its size over {least} {} in {} and over {limit}{most} in {}.",
+        if *least == 1 { "step" } else { "steps" },
+        short.name(),
+        long.name()
     ))
 }
+
+/// A loss of accuracy that is worth a word.
+const WORTH: f64 = 0.05;
 
 /// What padding costs the networks that could do the task without it.
 fn padded(found: &Findings) -> Option<String> {
@@ -290,7 +299,8 @@ fn padded(found: &Findings) -> Option<String> {
     };
     let all: Vec<_> = found.compared.iter().filter_map(worst).collect();
     let lost = |x: &(Kind, Direction, f64, f64)| x.2 - x.3;
-    let most = all.iter().max_by(|a, b| lost(a).total_cmp(&lost(b)))?;
+    let most =
+        all.iter().max_by(|a, b| lost(a).total_cmp(&lost(b))).filter(|m| lost(m) >= WORTH)?;
     let padding = found.runs.iter().find_map(|r| r.by_padding.last())?.padding;
     Some(format!(
         "With {padding} random residues put in behind the first {}, {} loses most: from {} to {}.",

@@ -17,6 +17,8 @@ use crate::error::Result;
 const LEAST: f64 = -4.0;
 /// A number of a Jacobian, where it has one.
 type Part = fn(&Point) -> Option<f64>;
+/// One column of so many has a label.
+const LABELLED: usize = 7;
 const BACK: &str = "steps back from the last";
 
 fn back() -> Axis {
@@ -52,9 +54,10 @@ pub(crate) fn gradients_by_epoch(name: &str, norms: &GradientNorms) -> Result<Fi
     let rows = GridAxis::names("epoch", norms.epochs.iter().map(|e| e.epoch.to_string()));
     let scale = ColorScale::spanning(ColorMap::Sequential, values.iter().copied());
     let scale = scale.powers().label("norm of dL/dh, geometric mean over sequences");
-    // Evenly spread but for rounding to whole steps.
-    let last = distances.last().copied().unwrap_or(0) as f64;
-    let columns = GridAxis::numbers(BACK, 0.0, last / (shape.1.max(2) - 1) as f64);
+    // The distances are not evenly spread; a label for each would not fit.
+    let label =
+        |(k, d): (usize, &usize)| if k % LABELLED == 0 { d.to_string() } else { String::new() };
+    let columns = GridAxis::names(BACK, distances.iter().enumerate().map(label));
     let title = format!("{name}: the gradient by epoch");
     let height = (18.0 * norms.epochs.len() as f64).clamp(60.0, 420.0);
     let map = HeatMap::new(title, rows, columns, shape, values, scale);
