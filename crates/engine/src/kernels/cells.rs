@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use super::functions::{sigmoid, tanh};
 use super::gemm::{Epilogue, Product, packed_len};
-use super::{Isa, Kernel, dispatch, vector::Vector};
+use super::vector::{Pair, Vector};
+use super::{Isa, Kernel, dispatch};
 use crate::cells::{Cell, Steps};
 
 /// What the inputs give to the gates, a row of `gates · hidden` for each row of the batch.
@@ -249,6 +250,10 @@ unsafe fn units<V: Vector>(n: usize, unit: &impl Unit) {
     let mut j = 0;
     // SAFETY: units 0..n, the last vector in part.
     unsafe {
+        while j + 2 * V::LANES <= n {
+            unit.run::<Pair<V>, true>(j, 2 * V::LANES);
+            j += 2 * V::LANES;
+        }
         while j + V::LANES <= n {
             unit.run::<V, true>(j, V::LANES);
             j += V::LANES;
