@@ -153,12 +153,11 @@ impl Before {
 
     #[inline(always)]
     unsafe fn row(&self, sequence: usize) -> *const f32 {
-        // SAFETY: `count` rows are there.
-        if sequence < self.count {
-            unsafe { self.first.add(sequence * self.n) }
-        } else {
-            self.zeros
+        if sequence >= self.count {
+            return self.zeros;
         }
+        // SAFETY: `count` rows are there.
+        unsafe { self.first.add(sequence * self.n) }
     }
 }
 
