@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use super::functions::{sigmoid, tanh};
 use super::gemm::{Epilogue, Product, packed_len};
-use super::{Isa, Kernel, dispatch, vector::Vector};
+use super::vector::{Pair, Vector};
+use super::{Isa, Kernel, dispatch};
 use crate::cells::{Cell, Steps};
 
 /// What the inputs give to the gates, a row of `gates · hidden` for each row of the batch.
@@ -152,12 +153,11 @@ impl Before {
 
     #[inline(always)]
     unsafe fn row(&self, sequence: usize) -> *const f32 {
-        // SAFETY: `count` rows are there.
-        if sequence < self.count {
-            unsafe { self.first.add(sequence * self.n) }
-        } else {
-            self.zeros
+        if sequence >= self.count {
+            return self.zeros;
         }
+        // SAFETY: `count` rows are there.
+        unsafe { self.first.add(sequence * self.n) }
     }
 }
 
@@ -249,6 +249,10 @@ unsafe fn units<V: Vector>(n: usize, unit: &impl Unit) {
     let mut j = 0;
     // SAFETY: units 0..n, the last vector in part.
     unsafe {
+        while j + 2 * V::LANES <= n {
+            unit.run::<Pair<V>, true>(j, 2 * V::LANES);
+            j += 2 * V::LANES;
+        }
         while j + V::LANES <= n {
             unit.run::<V, true>(j, V::LANES);
             j += V::LANES;

@@ -227,6 +227,86 @@ array_vector!(
     Emulated512, 16, 14
 );
 
+/// Two vectors as one, for long chains of operations. Each operation is done on both before the next: a chain of operations that wait for
+/// one another, as in a polynomial, then leaves no gaps that the machine would have to fill by looking ahead.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<V>(V, V);
+
+// SAFETY (all blocks below): the trait's contract, for each half.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl<V: Vector> Vector for Pair<V> {
+    const LANES: usize = 2 * V::LANES;
+    const TILE_ROWS: usize = V::TILE_ROWS / 2;
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        let half = unsafe { V::splat(x) };
+        Pair(half, half)
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        unsafe { Pair(V::load(p), V::load(p.add(V::LANES))) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        unsafe {
+            self.0.store(p);
+            self.1.store(p.add(V::LANES));
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_part(p: *const f32, n: usize) -> Self {
+        let second = n.saturating_sub(V::LANES);
+        unsafe {
+            let after = p.wrapping_add(V::LANES);
+            Pair(V::load_part(p, n - second), V::load_part(after, second))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, p: *mut f32, n: usize) {
+        let second = n.saturating_sub(V::LANES);
+        unsafe {
+            self.0.store_part(p, n - second);
+            self.1.store_part(p.wrapping_add(V::LANES), second);
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        unsafe { Pair(self.0.add(other.0), self.1.add(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        unsafe { Pair(self.0.sub(other.0), self.1.sub(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        unsafe { Pair(self.0.mul(other.0), self.1.mul(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+        unsafe { Pair(self.0.mul_add(a.0, b.0), self.1.mul_add(a.1, b.1)) }
+    }
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        unsafe { Pair(self.0.div(other.0), self.1.div(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        unsafe { Pair(self.0.max(other.0), self.1.max(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        unsafe { Pair(self.0.min(other.0), self.1.min(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn where_positive(self, gate: Self) -> Self {
+        unsafe { Pair(self.0.where_positive(gate.0), self.1.where_positive(gate.1)) }
+    }
+    #[inline(always)]
+    unsafe fn pow2(self) -> Self {
+        unsafe { Pair(self.0.pow2(), self.1.pow2()) }
+    }
+}
+
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::Portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
