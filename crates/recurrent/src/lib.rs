@@ -1,6 +1,7 @@
 //! How a network **remembers**. [`lab`] is the laboratory: a small recurrent network in `f64`, every
 //! number of its forward pass, every gradient through time by three independent ways, and the
-//! derivation as a person would write it. [`cells`] holds RNN, LSTM and GRU, to be trained.
+//! derivation as a person would write it. [`cells`] holds RNN, LSTM and GRU in a readable form; [`network`] makes
+//! networks of the fast ones, [`training`] trains them, [`onnx`] keeps them.
 //!
 //! ```
 //! use cutaway_recurrent::lab::{Options, Problem, Target, run};
