@@ -78,7 +78,7 @@ pub fn write(
     Ok(())
 }
 
-/// Reads what [`write`] wrote, or says what is wrong and where. The tensors come in the order of
+/// Reads what [`write()`] wrote, or says what is wrong and where. The tensors come in the order of
 /// their data.
 ///
 /// # Errors

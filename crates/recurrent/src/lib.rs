@@ -2,6 +2,8 @@
 //! number of its forward pass, every gradient through time by three independent ways, and the
 //! derivation as a person would write it. [`cells`] holds RNN, LSTM and GRU, to be trained; [`flow`] measures how
 //! memory and gradients fade in them.
+//! derivation as a person would write it. [`cells`] holds RNN, LSTM and GRU in a readable form; [`network`] makes
+//! networks of the fast ones, [`training`] trains them, [`onnx`] keeps them.
 //!
 //! ```
 //! use cutaway_recurrent::lab::{Options, Problem, Target, run};
