@@ -44,7 +44,9 @@ fn peak(length: usize, readout: Readout, truncate: Option<usize>) -> usize {
         ids: (0..16).map(|i| i.to_string()).collect(),
         inputs: Inputs::Symbols {
             alphabet: ('a'..).take(common::SYMBOLS).collect(),
-            sequences: (0..16).map(|i| (0..length).map(|t| ((t * i) % 5) as u8).collect()).collect(),
+            sequences: (0..16)
+                .map(|i| (0..length).map(|t| ((t * i) % 5) as u8).collect())
+                .collect(),
         },
         targets: Targets::Classes {
             names: (0..common::CLASSES).map(|k| k.to_string()).collect(),

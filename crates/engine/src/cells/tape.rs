@@ -25,7 +25,8 @@ pub struct Tape {
     pub(super) new_from_state: Buffer,
     pub(super) h: Buffer,
     pub(super) c: Buffer,
-    /// Whether the way back is to keep the derivative by every state.
+    /// Whether the way back is to keep the derivative by every state. Derivatives are then carried back as small as
+    /// single precision goes; otherwise those below 1e-30, which move no parameter, count as 0.
     pub keep_state_gradients: bool,
     pub(super) by_h: Buffer,
     pub(super) by_c: Buffer,

@@ -36,6 +36,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// `self` where `gate` is positive, else 0.
     unsafe fn where_positive(self, gate: Self) -> Self;
+    /// 0 where `|self|` is less than `least`, else `self`; a NaN stays.
+    unsafe fn zero_below(self, least: Self) -> Self;
     /// `2^n` where `self` is `n + ROUND`, for whole `n` from -126 to 127.
     unsafe fn pow2(self) -> Self;
 }
@@ -120,6 +122,12 @@ macro_rules! array_vector {
                 }))
             }
             #[inline(always)]
+            unsafe fn zero_below(self, least: Self) -> Self {
+                $name(std::array::from_fn(|i| {
+                    if self.0[i].abs() < least.0[i] { 0.0 } else { self.0[i] }
+                }))
+            }
+            #[inline(always)]
             unsafe fn min(self, other: Self) -> Self {
                 $name(std::array::from_fn(|i| {
                     if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }
@@ -193,6 +201,10 @@ impl Vector for Scalar {
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         if self.0 > other.0 { self } else { other }
+    }
+    #[inline(always)]
+    unsafe fn zero_below(self, least: Self) -> Self {
+        if self.0.abs() < least.0 { Scalar(0.0) } else { self }
     }
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
@@ -292,6 +304,10 @@ impl<V: Vector> Vector for Pair<V> {
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         unsafe { Pair(self.0.max(other.0), self.1.max(other.1)) }
+    }
+    #[inline(always)]
+    unsafe fn zero_below(self, least: Self) -> Self {
+        unsafe { Pair(self.0.zero_below(least.0), self.1.zero_below(least.1)) }
     }
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
@@ -397,6 +413,13 @@ mod x86 {
             Portable(unsafe { _mm_max_ps(self.0, other.0) })
         }
         #[inline(always)]
+        unsafe fn zero_below(self, least: Self) -> Self {
+            unsafe {
+                let size = _mm_andnot_ps(_mm_set1_ps(-0.0), self.0);
+                Portable(_mm_and_ps(_mm_cmpnlt_ps(size, least.0), self.0))
+            }
+        }
+        #[inline(always)]
         unsafe fn min(self, other: Self) -> Self {
             Portable(unsafe { _mm_min_ps(self.0, other.0) })
         }
@@ -478,6 +501,13 @@ mod x86 {
             Avx2(unsafe { _mm256_max_ps(self.0, other.0) })
         }
         #[inline(always)]
+        unsafe fn zero_below(self, least: Self) -> Self {
+            unsafe {
+                let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0);
+                Avx2(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(size, least.0), self.0))
+            }
+        }
+        #[inline(always)]
         unsafe fn min(self, other: Self) -> Self {
             Avx2(unsafe { _mm256_min_ps(self.0, other.0) })
         }
@@ -555,6 +585,13 @@ mod x86 {
             Avx512(unsafe { _mm512_max_ps(self.0, other.0) })
         }
         #[inline(always)]
+        unsafe fn zero_below(self, least: Self) -> Self {
+            unsafe {
+                let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(self.0), least.0);
+                Avx512(_mm512_maskz_mov_ps(kept, self.0))
+            }
+        }
+        #[inline(always)]
         unsafe fn min(self, other: Self) -> Self {
             Avx512(unsafe { _mm512_min_ps(self.0, other.0) })
         }
@@ -628,6 +665,13 @@ mod aarch64 {
             Portable(unsafe { vbslq_f32(vcgtq_f32(self.0, other.0), self.0, other.0) })
         }
         #[inline(always)]
+        unsafe fn zero_below(self, least: Self) -> Self {
+            unsafe {
+                let small = vcltq_f32(vabsq_f32(self.0), least.0);
+                Portable(vbslq_f32(small, vdupq_n_f32(0.0), self.0))
+            }
+        }
+        #[inline(always)]
         unsafe fn min(self, other: Self) -> Self {
             Portable(unsafe { vbslq_f32(vcltq_f32(self.0, other.0), self.0, other.0) })
         }
@@ -698,6 +742,11 @@ mod wasm32 {
             Portable(f32x4_pmax(other.0, self.0))
         }
         #[inline(always)]
+        unsafe fn zero_below(self, least: Self) -> Self {
+            let small = f32x4_lt(f32x4_abs(self.0), least.0);
+            Portable(v128_andnot(self.0, small))
+        }
+        #[inline(always)]
         unsafe fn min(self, other: Self) -> Self {
             Portable(f32x4_pmin(other.0, self.0))
         }
@@ -752,6 +801,8 @@ mod tests {
                         y.min(x),
                         y.where_positive(x),
                         x.where_positive(y),
+                        x.zero_below(y),
+                        y.zero_below(x),
                     ];
                     for result in results {
                         let mut lanes = [0.0; 4];
