@@ -139,16 +139,15 @@ mod tests {
     fn slow(a: &[u8], b: &[u8]) -> (i64, i64) {
         let cost = |gap: usize| GAP_OPEN + GAP_EXTEND * (gap as i64 - 1);
         // Best alignment that ends with the pair (i, j).
-        let mut pairs = vec![vec![(0, 0); b.len()]; a.len()];
+        let mut pairs = vec![vec![(0_i64, 0_i64); b.len()]; a.len()];
         let mut best = (0, 0);
         for i in 0..a.len() {
             for j in 0..b.len() {
                 let mut before = (0, 0);
-                for p in 0..i {
-                    for q in 0..j {
+                for (p, row) in pairs[..i].iter().enumerate() {
+                    for (q, &from) in row[..j].iter().enumerate() {
                         let (gap_a, gap_b) = (i - p - 1, j - q - 1);
                         let gaps = [gap_a, gap_b].map(|g| if g == 0 { 0 } else { cost(g) });
-                        let from: (i64, i64) = pairs[p][q];
                         before = before.max((from.0 - gaps[0] - gaps[1], from.1));
                     }
                 }
@@ -192,7 +191,8 @@ mod tests {
         assert_eq!(align(&a, &b, 40..=40), all);
         assert_eq!(align(&b, &a, -45..=-38), all);
         assert!(align(&a, &b, 30..=39).identities < 30);
-        for nowhere in [200..=300, -300..=-200, 5..=4] {
+        for (from, to) in [(200, 300), (-300, -200), (5, 4)] {
+            let nowhere = from..=to;
             assert_eq!(align(&a, &b, nowhere).score, 0);
         }
     }

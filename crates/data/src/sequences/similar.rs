@@ -118,7 +118,10 @@ pub fn remove_similar(
     Ok((kept, report))
 }
 
-fn parts(sequences: &Sequences) -> Result<(&[Vec<u8>], &[String], &[usize])> {
+/// Residues, names of classes, labels.
+type Labelled<'a> = (&'a [Vec<u8>], &'a [String], &'a [usize]);
+
+fn parts(sequences: &Sequences) -> Result<Labelled<'_>> {
     match (&sequences.inputs, &sequences.targets) {
         (Inputs::Symbols { alphabet, sequences }, Targets::Classes { names, labels })
             if alphabet[..] == PROTEIN =>

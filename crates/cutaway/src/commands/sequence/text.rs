@@ -148,7 +148,7 @@ const LOST: f64 = 3.0;
 
 /// How the first run of each remembers.
 pub(crate) fn memory(found: &Findings) -> Vec<Vec<String>> {
-    found.flows.iter().map(|flow| memory_row(flow)).collect()
+    found.flows.iter().map(memory_row).collect()
 }
 
 fn memory_row(flow: &Flow) -> Vec<String> {

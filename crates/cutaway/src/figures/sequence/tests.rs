@@ -5,6 +5,7 @@ use cutaway::engine::cells::Cell;
 use cutaway::recurrent::Matrix;
 use cutaway::recurrent::cells::Weights;
 use cutaway::recurrent::cells::reference::{Start, backward};
+use cutaway::recurrent::experiment::{EpochGradients, GradientNorms};
 use cutaway::recurrent::flow::*;
 use cutaway::report::Figure;
 
