@@ -36,7 +36,7 @@ pub mod reference;
 mod sweep;
 mod trainer;
 
-pub use engine::{Activations, Engine, Gradients};
+pub use engine::{Activations, Engine, Gradients, Seed};
 pub use error::{Error, Result};
 pub use kernels::Isa;
 pub use options::Options;
