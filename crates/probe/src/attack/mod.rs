@@ -60,6 +60,21 @@ pub enum Attack {
     DeepFool(DeepFool),
 }
 
+/// A parameter that several attacks have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parameter {
+    /// Steps that are taken.
+    Steps(usize),
+    /// How long they are.
+    StepSize(f64),
+    /// How often an attack begins anew.
+    Restarts(usize),
+    /// Questions asked about an image.
+    Queries(usize),
+    /// Side of a patch.
+    Side(usize),
+}
+
 /// What bounds an attack's perturbations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threat {
@@ -109,6 +124,23 @@ impl Attack {
                 )));
             }
         })
+    }
+
+    /// Changes one of its parameters; false where it has no such parameter.
+    pub fn set(&mut self, parameter: Parameter) -> bool {
+        use Parameter::{Restarts, StepSize, Steps};
+        match (self, parameter) {
+            (Attack::Pgd(a), Steps(n)) => a.steps = n,
+            (Attack::Pgd(a), StepSize(x)) => a.step_size = Some(x),
+            (Attack::Pgd(a), Restarts(n)) => a.restarts = n,
+            (Attack::Momentum(a), Steps(n)) => a.steps = n,
+            (Attack::Momentum(a), StepSize(x)) => a.step_size = Some(x),
+            (Attack::AutoPgd(a), Steps(n)) => a.steps = n,
+            (Attack::AutoPgd(a), Restarts(n)) => a.restarts = n,
+            (Attack::DeepFool(a), Steps(n)) => a.steps = n,
+            _ => return false,
+        }
+        true
     }
 
     /// Its name.

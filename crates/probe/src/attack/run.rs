@@ -49,7 +49,7 @@ impl Default for AttackSettings {
     }
 }
 
-/// Attacks each of the images with each of the attacks, at each ε from the smallest up; an image that
+/// Attacks the images at the places `which` with each of the attacks, at each ε from the smallest up; an image that
 /// was fooled is not attacked at a larger ε, whose ball holds the smaller one. Images that are
 /// classified wrongly as they are count as not robust and are left alone. `progress` hears how much
 /// is done, of how much.
@@ -66,7 +66,8 @@ impl Default for AttackSettings {
 ///
 /// let fgsm = Attack::Fgsm(Fgsm::default());
 /// let settings = AttackSettings { epsilons: vec![8.0 / 255.0], ..Default::default() };
-/// let found = attack(&engine, &digits, &[fgsm], &settings, &|_, _| ())?;
+/// let all: Vec<usize> = (0..digits.len()).collect();
+/// let found = attack(&engine, &digits, &all, &[fgsm], &settings, &|_, _| ())?;
 /// assert!(found.curve[0].robust_accuracy <= found.clean_accuracy);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -78,6 +79,7 @@ impl Default for AttackSettings {
 pub fn attack(
     engine: &Engine,
     images: &Images,
+    which: &[usize],
     attacks: &[Attack],
     settings: &AttackSettings,
     progress: Progress<'_>,
@@ -88,7 +90,7 @@ pub fn attack(
     epsilons.sort_by(f64::total_cmp);
     epsilons.dedup();
     let victim = Victim::new(engine, images)?;
-    let subjects = subjects(&victim, images, settings)?;
+    let subjects = subjects(&victim, images, which, settings)?;
     let run = Run { victim: &victim, images, settings, epsilons: &epsilons };
     let mut methods = Vec::new();
     for (m, attack) in attacks.iter().enumerate() {
@@ -154,10 +156,18 @@ fn check(engine: &Engine, attacks: &[Attack], settings: &AttackSettings) -> Resu
 fn subjects(
     victim: &Victim<'_>,
     images: &Images,
+    which: &[usize],
     settings: &AttackSettings,
 ) -> Result<Vec<AttackedImage>> {
-    let wanted = |&i: &usize| settings.target != Some(images.label(i));
-    let all: Vec<usize> = (0..images.len()).filter(wanted).collect();
+    if let Some(index) = which.iter().find(|&&i| i >= images.len()) {
+        let count = images.len();
+        return Err(Error::Setting(format!("there is no image {index}: there are {count}")));
+    }
+    if which.is_empty() {
+        return Err(Error::Setting("there are no images to attack".to_owned()));
+    }
+    let wanted = |i: &usize| settings.target != Some(images.label(*i));
+    let all: Vec<usize> = which.iter().copied().filter(wanted).collect();
     if all.is_empty() {
         return Err(Error::Setting("every image is of the target class already".to_owned()));
     }
