@@ -33,13 +33,16 @@ pub(crate) struct Measured {
 }
 
 pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
-    let (attacks, norm) = attacks(verb)?;
+    let (mut attacks, norm) = attacks(verb)?;
     let settings = settings(verb, norm, common)?;
     let model = super::open_model(&verb.model.model, common)?;
     let named = !verb.samples.sample.is_empty()
         || !verb.samples.digit.is_empty()
         || !verb.samples.image.is_empty();
-    let chosen = samples::choose(&model, &verb.samples, common, &[], !named)?;
+    let chosen = {
+        let others = attacks.iter().any(Attack::needs_others);
+        samples::choose(&model, &verb.samples, common, &[], !named || others)?
+    };
     let dataset = chosen.dataset;
     let (images, which) = match (&dataset, named) {
         (Some(dataset), false) => {
@@ -48,6 +51,13 @@ pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
         }
         _ => stacked(&model, &chosen.samples)?,
     };
+    if let Some(dataset) = &dataset {
+        let (engine, target, seed) = (model.engine(), verb.target, common.seed);
+        let meter = Meter::new("training the patch", common);
+        for attack in &mut attacks {
+            meter.watch(|p| attack.prepare(engine, &dataset.train, target, seed, p))?;
+        }
+    }
     let meter = Meter::new("attacks", common);
     let attacked = meter.watch(|progress| {
         attack::attack(model.engine(), &images, &which, &attacks, &settings, progress)

@@ -21,26 +21,41 @@
 //! | [`TransplantAttack`] | answers only | size of the window |
 
 mod apgd;
+mod carlini_wagner;
 mod deepfool;
 mod loss;
 mod norm;
+mod one_pixel;
+mod patch;
 mod pgd;
 mod result;
 mod run;
 mod session;
+mod spatial;
+mod square;
+mod sweep;
+mod transplant;
 mod victim;
 
+use cutaway_data::Images;
+use cutaway_engine::Engine;
 use serde::Serialize;
 
-use crate::{Error, Result};
+use crate::{Error, Progress, Result};
 
 pub use apgd::AutoPgd;
+pub use carlini_wagner::CarliniWagner;
 pub use deepfool::DeepFool;
 pub use loss::Loss;
 pub use norm::{Norm, changed_pixels, parse_epsilon};
+pub use one_pixel::OnePixel;
+pub use patch::Patch;
 pub use pgd::{Fgsm, Momentum, Pgd};
 pub use result::{Attacked, AttackedImage, MethodResult, Nearest, RobustAccuracy, wilson};
 pub use run::{AttackSettings, attack};
+pub use spatial::Spatial;
+pub use square::Square;
+pub use transplant::TransplantAttack;
 
 use session::Session;
 
@@ -58,6 +73,18 @@ pub enum Attack {
     AutoPgd(AutoPgd),
     /// `deepfool`
     DeepFool(DeepFool),
+    /// `cw`
+    CarliniWagner(CarliniWagner),
+    /// `square`
+    Square(Square),
+    /// `one-pixel`
+    OnePixel(OnePixel),
+    /// `spatial`
+    Spatial(Spatial),
+    /// `patch`; train it first, see [`Attack::prepare`]
+    Patch(Patch),
+    /// `transplant`; find donors first, see [`Attack::prepare`]
+    Transplant(TransplantAttack),
 }
 
 /// A parameter that several attacks have.
@@ -98,8 +125,21 @@ impl Threat {
 
 impl Attack {
     /// The names that [`Attack::named`] takes.
-    pub const NAMES: [&str; 7] =
-        ["fgsm", "pgd", "mi-fgsm", "apgd-ce", "apgd-dlr", "apgd-t", "deepfool"];
+    pub const NAMES: [&str; 13] = [
+        "fgsm",
+        "pgd",
+        "mi-fgsm",
+        "apgd-ce",
+        "apgd-dlr",
+        "apgd-t",
+        "deepfool",
+        "cw",
+        "square",
+        "one-pixel",
+        "spatial",
+        "patch",
+        "transplant",
+    ];
 
     /// An attack by its name with its usual parameters, in balls of a norm where it knows several.
     ///
@@ -117,6 +157,12 @@ impl Attack {
             "apgd-dlr" => auto(Loss::Dlr, 0),
             "apgd-t" => auto(Loss::Dlr, 9),
             "deepfool" => Attack::DeepFool(DeepFool::default()),
+            "cw" => Attack::CarliniWagner(CarliniWagner::default()),
+            "square" => Attack::Square(Square { norm, ..Square::default() }),
+            "one-pixel" => Attack::OnePixel(OnePixel::default()),
+            "spatial" => Attack::Spatial(Spatial::default()),
+            "patch" => Attack::Patch(Patch::default()),
+            "transplant" => Attack::Transplant(TransplantAttack::default()),
             _ => {
                 return Err(Error::Setting(format!(
                     "there is no attack '{name}'; take {}",
@@ -128,7 +174,7 @@ impl Attack {
 
     /// Changes one of its parameters; false where it has no such parameter.
     pub fn set(&mut self, parameter: Parameter) -> bool {
-        use Parameter::{Restarts, StepSize, Steps};
+        use Parameter::{Queries, Restarts, Side, StepSize, Steps};
         match (self, parameter) {
             (Attack::Pgd(a), Steps(n)) => a.steps = n,
             (Attack::Pgd(a), StepSize(x)) => a.step_size = Some(x),
@@ -138,6 +184,11 @@ impl Attack {
             (Attack::AutoPgd(a), Steps(n)) => a.steps = n,
             (Attack::AutoPgd(a), Restarts(n)) => a.restarts = n,
             (Attack::DeepFool(a), Steps(n)) => a.steps = n,
+            (Attack::CarliniWagner(a), Steps(n)) => a.steps = n,
+            (Attack::CarliniWagner(a), StepSize(x)) => a.step_size = x,
+            (Attack::Square(a), Queries(n)) => a.queries = n,
+            (Attack::Patch(a), Steps(n)) => a.steps = n,
+            (Attack::Patch(a), Side(n)) => a.side = n,
             _ => return false,
         }
         true
@@ -153,6 +204,12 @@ impl Attack {
             Attack::AutoPgd(AutoPgd { loss: Loss::CrossEntropy, .. }) => "apgd-ce",
             Attack::AutoPgd(AutoPgd { loss: Loss::Dlr, .. }) => "apgd-dlr",
             Attack::DeepFool(_) => "deepfool",
+            Attack::CarliniWagner(_) => "cw",
+            Attack::Square(_) => "square",
+            Attack::OnePixel(_) => "one-pixel",
+            Attack::Spatial(_) => "spatial",
+            Attack::Patch(_) => "patch",
+            Attack::Transplant(_) => "transplant",
         }
     }
 
@@ -163,7 +220,13 @@ impl Attack {
             Attack::Pgd(a) => Threat::Ball(a.norm),
             Attack::Momentum(a) => Threat::Ball(a.norm),
             Attack::AutoPgd(a) => Threat::Ball(a.norm),
+            Attack::Square(a) => Threat::Ball(a.norm),
             Attack::DeepFool(_) => Threat::Nearest(DeepFool::NORM),
+            Attack::CarliniWagner(_) => Threat::Nearest(CarliniWagner::NORM),
+            Attack::OnePixel(_)
+            | Attack::Spatial(_)
+            | Attack::Patch(_)
+            | Attack::Transplant(_) => Threat::Own,
         }
     }
 
@@ -188,6 +251,31 @@ impl Attack {
         self.parameters().check()
     }
 
+    /// Trains a patch and finds donors on images other than those that are attacked; other attacks
+    /// need nothing.
+    ///
+    /// # Errors
+    /// As [`Patch::train`] and [`TransplantAttack::find_donors`].
+    pub fn prepare(
+        &mut self,
+        engine: &Engine,
+        others: &Images,
+        target: Option<usize>,
+        seed: u64,
+        progress: Progress<'_>,
+    ) -> Result<()> {
+        match self {
+            Attack::Patch(patch) => patch.train(engine, others, target, seed, progress),
+            Attack::Transplant(transplant) => transplant.find_donors(engine, others),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it must be prepared.
+    pub fn needs_others(&self) -> bool {
+        matches!(self, Attack::Patch(_) | Attack::Transplant(_))
+    }
+
     fn parameters(&self) -> &dyn Check {
         match self {
             Attack::Fgsm(a) => a,
@@ -195,6 +283,12 @@ impl Attack {
             Attack::Momentum(a) => a,
             Attack::AutoPgd(a) => a,
             Attack::DeepFool(a) => a,
+            Attack::CarliniWagner(a) => a,
+            Attack::Square(a) => a,
+            Attack::OnePixel(a) => a,
+            Attack::Spatial(a) => a,
+            Attack::Patch(a) => a,
+            Attack::Transplant(a) => a,
         }
     }
 
@@ -206,6 +300,12 @@ impl Attack {
             Attack::Momentum(a) => a.run(session),
             Attack::AutoPgd(a) => a.run(session),
             Attack::DeepFool(a) => a.run(session),
+            Attack::CarliniWagner(a) => a.run(session),
+            Attack::Square(a) => a.run(session),
+            Attack::OnePixel(a) => a.run(session),
+            Attack::Spatial(a) => a.run(session),
+            Attack::Patch(a) => a.run(session),
+            Attack::Transplant(a) => a.run(session),
         }
     }
 }

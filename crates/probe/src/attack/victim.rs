@@ -72,6 +72,12 @@ impl<'a> Victim<'a> {
         }
     }
 
+    /// [`Victim::preprocess`] of a piece of an image with so many pixels.
+    pub(crate) fn per_channel(&self, piece: &[f32], pixels: usize) -> Vec<f32> {
+        let planes = piece.chunks_exact(pixels).zip(&self.affine);
+        planes.flat_map(|(plane, (f, o))| plane.iter().map(move |v| v * f + o)).collect()
+    }
+
     /// Logits `[N, classes]` of images, one after the other.
     ///
     /// # Errors
