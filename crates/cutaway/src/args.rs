@@ -515,6 +515,9 @@ pub(crate) struct Attack {
     /// Masks of the certificate along each axis
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub(crate) masks: usize,
+    /// What those masks show: a pixel value from 0 (black) to 255 (white)
+    #[arg(long, value_name = "V", default_value_t = 0.0)]
+    pub(crate) mask_fill: f32,
     /// Write the adversarial images as `adversarial.npy` (f32, 0 to 1), too
     #[arg(long)]
     pub(crate) npy: bool,

@@ -1,7 +1,7 @@
 //! Adversarial attacks: the words, the table and the chapter.
 
 use cutaway::Model;
-use cutaway::probe::attack::{Attacked, AttackedImage, MethodResult, RobustAccuracy};
+use cutaway::probe::attack::{Attacked, AttackedImage, Certificate, MethodResult, RobustAccuracy};
 use cutaway::report::{Chapter, number};
 
 use crate::commands::attack::Measured;
@@ -98,7 +98,7 @@ fn of_samples(model: &Model, measured: &Measured) -> String {
         }
         let head = ["attack", "says", "P", "ε", "L∞", "L2", "pixels", "gradients", "queries"];
         let cells = measured.attacked.methods.iter().zip(&rows).map(|(m, r)| cells(model, m, r));
-        text += &super::super::commands::attack::columns(&head, &cells.collect::<Vec<_>>());
+        text += &crate::commands::attack::columns(&head, &cells.collect::<Vec<_>>());
     }
     text + "\n"
 }
@@ -123,7 +123,7 @@ fn cells(model: &Model, method: &MethodResult, row: &AttackedImage) -> Vec<Strin
 pub(crate) fn sentences(model: &Model, measured: &Measured) -> Vec<String> {
     let a = &measured.attacked;
     if !measured.samples.is_empty() {
-        return Vec::new();
+        return measured.certificate.iter().map(certificate).collect();
     }
     let mut sentences = Vec::new();
     let percent = |x: f64| number::percent(x, 1);
@@ -131,9 +131,10 @@ pub(crate) fn sentences(model: &Model, measured: &Measured) -> Vec<String> {
         Some(target) => format!("made to say ‘{}’", model.label(target)),
         None => "made to err".to_owned(),
     };
-    let by = match &a.methods[..] {
+    let counted = a.methods.iter().filter(|m| m.norm.is_some() || a.norm.is_none());
+    let by = match &counted.collect::<Vec<_>>()[..] {
         [one] => one.method.to_owned(),
-        several => format!("at least one of {} attacks", several.iter().filter(|m| m.norm.is_some() || a.norm.is_none()).count()),
+        several => format!("at least one of {} attacks", several.len()),
     };
     let last = a.curve.last().expect("at least one point");
     let fooled = a.clean_correct - last.robust;
@@ -150,6 +151,11 @@ pub(crate) fn sentences(model: &Model, measured: &Measured) -> Vec<String> {
         percent(last.interval.0),
         percent(last.interval.1)
     ));
+    for m in a.methods.iter().filter(|m| m.norm.is_none() && a.norm.is_some()) {
+        let robust = m.curve[0].robust_accuracy;
+        sentences.push(format!("Under {} {} stay right.", m.method, percent(robust)));
+    }
+    sentences.extend(measured.certificate.as_ref().map(certificate));
     if let Some(median) = a.nearest.median {
         sentences.push(format!(
             "Half of them need a perturbation of no more than {}.",
@@ -157,6 +163,27 @@ pub(crate) fn sentences(model: &Model, measured: &Measured) -> Vec<String> {
         ));
     }
     sentences
+}
+
+/// What is certified, and at what price.
+fn certificate(c: &Certificate) -> String {
+    let percent = |x: f64| number::percent(x, 1);
+    let (height, width) = c.mask_set.size;
+    format!(
+        "Against every patch of {side}×{side} pixels {certified} of {count} images are certified \
+         ({share}, 95 % interval {low} to {high}) for double masking with {masks} masks of \
+         {height}×{width}, which is right on {defended} of the images without a patch; the network \
+         alone on {clean}.",
+        side = c.settings.patch,
+        certified = number::count(c.certified as u64),
+        count = number::count(c.count as u64),
+        share = percent(c.certified_accuracy),
+        low = percent(c.interval.0),
+        high = percent(c.interval.1),
+        masks = c.mask_set.len(),
+        defended = percent(c.defended_accuracy),
+        clean = percent(c.clean_accuracy),
+    )
 }
 
 /// The chapter.

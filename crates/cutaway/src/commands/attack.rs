@@ -3,7 +3,7 @@
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::probe::attack::{
-    self, Attack, AttackSettings, Attacked, Norm, Parameter, Threat, parse_epsilon,
+    self, Attack, AttackSettings, Attacked, Certificate, CertificateSettings, Norm, Parameter, Threat, parse_epsilon,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,8 @@ pub(crate) struct Measured {
     /// The images that were named, in the order of the rows; empty for the test set's first.
     pub(crate) samples: Vec<Sample>,
     pub(crate) dataset: Option<String>,
+    /// The certificate against patches, where one was asked for.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
@@ -63,8 +65,23 @@ pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
         attack::attack(model.engine(), &images, &which, &attacks, &settings, progress)
     })?;
     drop(meter);
-    let dataset_name = dataset.as_ref().map(|d| d.name.clone());
-    let measured = Measured { attacked, images, samples: chosen.samples, dataset: dataset_name };
+    let certificate = match verb.patch {
+        None => None,
+        Some(patch) => {
+            let settings =
+                CertificateSettings { patch, masks: verb.masks, fill: verb.mask_fill / 255.0 };
+            let engine = model.engine();
+            let meter = Meter::new("certificates", common);
+            Some(meter.watch(|p| attack::certify(engine, &images, &which, &settings, p))?)
+        }
+    };
+    let measured = Measured {
+        attacked,
+        images,
+        samples: chosen.samples,
+        dataset: dataset.as_ref().map(|d| d.name.clone()),
+        certificate,
+    };
     super::make_folder(&verb.out)?;
     let mut json = to_json(&model, dataset.as_ref(), &measured, common.seed);
     let mut pictures = Vec::new();
@@ -197,6 +214,7 @@ fn to_json(model: &Model, dataset: Option<&Dataset>, measured: &Measured, seed: 
         ("robust", json!(last.robust)),
         ("robust_accuracy", json!(last.robust_accuracy)),
         ("interval", json!(last.interval)),
+        ("certificate", json!(measured.certificate)),
         ("npy", Value::Null),
     ];
     object.extend(more.map(|(key, value)| (key.to_owned(), value)));
@@ -252,7 +270,9 @@ pub(crate) fn for_study(
         attack::attack(model.engine(), &images, &which, &attacks, &settings, progress)
     })?;
     let dataset = Some(dataset.name.clone());
-    Ok(StudyAttacks { measured: Measured { attacked, images, samples: Vec::new(), dataset } })
+    let samples = Vec::new();
+    let measured = Measured { attacked, images, samples, dataset, certificate: None };
+    Ok(StudyAttacks { measured })
 }
 
 impl StudyAttacks {

@@ -7,6 +7,7 @@ use cutaway::report::{Chapter, Report, number};
 use cutaway::train::{Evaluation, TrainReport, evaluate};
 use serde_json::{Value, json};
 
+use super::attack::{self, StudyAttacks};
 use super::corrupt::{self, StudyCorruptions};
 use super::shift::{self, StudyShifts};
 use super::study_windows::{self, WindowFindings};
@@ -34,6 +35,7 @@ struct Findings {
     windows: Option<WindowFindings>,
     shifts: Option<StudyShifts>,
     corruptions: StudyCorruptions,
+    attacks: StudyAttacks,
 }
 
 /// How commands under the figures name what was studied.
@@ -96,6 +98,7 @@ fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
         windows: study_windows::run(model, dataset, common)?,
         shifts: shift::for_study(model, dataset, common)?,
         corruptions: corrupt::for_study(model, dataset, common)?,
+        attacks: attack::for_study(model, dataset, common)?,
     })
 }
 
@@ -132,6 +135,7 @@ fn results(
         "windows": findings.windows.as_ref().map(WindowFindings::results),
         "shift": findings.shifts.as_ref().map(|shifts| shifts.results(model, dataset, common)),
         "corrupt": findings.corruptions.results(model, dataset, common),
+        "attack": findings.attacks.results(model, dataset, common),
         "published": published
     })
 }
@@ -232,5 +236,6 @@ fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result
         all.extend(windows.chapters(model, &ask.both)?);
     }
     all.push(findings.corruptions.chapter(model, &ask.both)?);
+    all.push(findings.attacks.chapter(model, &ask.both)?);
     Ok(all)
 }

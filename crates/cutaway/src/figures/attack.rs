@@ -1,9 +1,9 @@
 //! Figures of adversarial attacks.
 
 use cutaway::Model;
-use cutaway::probe::attack::{AttackedImage, MethodResult};
+use cutaway::probe::attack::{AttackedImage, Certificate, MethodResult};
 use cutaway::report::{
-    Axis, ColorScale, Figure, ImageGrid, LineChart, PixelGrid, Series, Tile, TileGrid, number,
+    Axis, Bar, BarChart, ColorScale, Figure, ImageGrid, LineChart, PixelGrid, Series, Tile, TileGrid, number,
 };
 
 use crate::commands::attack::Measured;
@@ -23,6 +23,9 @@ pub(crate) fn all(model: &Model, measured: &Measured) -> Result<Vec<(&'static st
         if finely_measured(measured).next().is_some() {
             figures.push(("attack-distances", distances(measured)?));
         }
+    }
+    if let (Some(certificate), true) = (&measured.certificate, measured.samples.is_empty()) {
+        figures.push(("attack-certificate", certified(measured, certificate)?));
     }
     let examples = examples(measured);
     if !examples.is_empty() {
@@ -86,6 +89,26 @@ fn distances(measured: &Measured) -> Result<Figure> {
         let steps = found.iter().enumerate();
         let points = steps.flat_map(|(i, &e)| [(e, i as f64 / of), (e, (i + 1) as f64 / of)]);
         chart = chart.series(Series::new(method.method, std::iter::once((0.0, 0.0)).chain(points)));
+    }
+    Ok(chart.draw()?)
+}
+
+/// What the network gets right alone, behind its masks, certified, and under the patches that attacks
+/// have found.
+fn certified(measured: &Measured, c: &Certificate) -> Result<Figure> {
+    let side = c.settings.patch;
+    let title = format!(
+        "Patches of {side}×{side} pixels: {} images",
+        number::count(c.count as u64)
+    );
+    let mut chart = BarChart::new(title, Axis::new("share of images").percent().range(0.0, 1.0));
+    chart = chart
+        .bar(Bar::new("right, network alone", [c.clean_accuracy]))
+        .bar(Bar::new("right, double masking", [c.defended_accuracy]))
+        .bar(Bar::new("certified against every patch", [c.certified_accuracy]));
+    for m in measured.attacked.methods.iter().filter(|m| m.method == "patch") {
+        let robust = m.curve.iter().map(|p| p.robust_accuracy);
+        chart = chart.bar(Bar::new("right under our patch, network alone", robust.take(1)));
     }
     Ok(chart.draw()?)
 }

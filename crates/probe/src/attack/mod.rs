@@ -19,9 +19,12 @@
 //! | [`Spatial`] | answers only | shifts and turns |
 //! | [`Patch`] | gradients of other images | size of the patch |
 //! | [`TransplantAttack`] | answers only | size of the window |
+//!
+//! The other side is [`certify()`]: that no patch of a size changes the answer of a defended network.
 
 mod apgd;
 mod carlini_wagner;
+mod certificate;
 mod deepfool;
 mod loss;
 mod norm;
@@ -45,6 +48,9 @@ use crate::{Error, Progress, Result};
 
 pub use apgd::AutoPgd;
 pub use carlini_wagner::CarliniWagner;
+pub use certificate::{
+    Certificate, CertificateSettings, CertifiedImage, MaskSet, certify,
+};
 pub use deepfool::DeepFool;
 pub use loss::Loss;
 pub use norm::{Norm, changed_pixels, parse_epsilon};
