@@ -3,7 +3,8 @@
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::probe::attack::{
-    self, Attack, AttackSettings, Attacked, Certificate, CertificateSettings, Norm, Parameter, Threat, parse_epsilon,
+    self, Attack, AttackSettings, Attacked, Certificate, CertificateSettings, Norm, Parameter,
+    Threat, parse_epsilon,
 };
 use serde_json::{Value, json};
 
@@ -250,11 +251,7 @@ pub(crate) struct StudyAttacks {
 }
 
 /// FGSM and PGD on the first test images.
-pub(crate) fn for_study(
-    model: &Model,
-    dataset: &Dataset,
-    common: &Common,
-) -> Result<StudyAttacks> {
+pub(crate) fn for_study(model: &Model, dataset: &Dataset, common: &Common) -> Result<StudyAttacks> {
     let limit = dataset.test.len().min(STUDY_LIMIT);
     let images = super::first_images(&dataset.test, limit);
     let which: Vec<usize> = (0..limit).collect();

@@ -3,7 +3,8 @@
 use cutaway::Model;
 use cutaway::probe::attack::{AttackedImage, Certificate, MethodResult};
 use cutaway::report::{
-    Axis, Bar, BarChart, ColorScale, Figure, ImageGrid, LineChart, PixelGrid, Series, Tile, TileGrid, number,
+    Axis, Bar, BarChart, ColorScale, Figure, ImageGrid, LineChart, PixelGrid, Series, Tile,
+    TileGrid, number,
 };
 
 use crate::commands::attack::Measured;
@@ -97,10 +98,8 @@ fn distances(measured: &Measured) -> Result<Figure> {
 /// have found.
 fn certified(measured: &Measured, c: &Certificate) -> Result<Figure> {
     let side = c.settings.patch;
-    let title = format!(
-        "Patches of {side}×{side} pixels: {} images",
-        number::count(c.count as u64)
-    );
+    let title =
+        format!("Patches of {side}×{side} pixels: {} images", number::count(c.count as u64));
     let mut chart = BarChart::new(title, Axis::new("share of images").percent().range(0.0, 1.0));
     chart = chart
         .bar(Bar::new("right, network alone", [c.clean_accuracy]))
@@ -151,22 +150,24 @@ pub(crate) fn example_images(
     measured: &Measured,
     examples: &[Example<'_>],
 ) -> Result<Figure> {
-    let said = |class: usize, p: f64| format!("{}, P = {}", model.label(class), number::fixed(p, 3));
+    let said = |tile: Tile, class: usize, p: f64| {
+        tile.line(model.label(class)).line(format!("P = {}", number::fixed(p, 2)))
+    };
     let mut tiles = Vec::new();
     for example in examples {
         let row = example.row;
         let clean = super::pixels(&measured.images, row.index)?;
-        tiles.push(Tile::new(clean).line(said(row.predicted, row.probability)));
+        tiles.push(said(Tile::new(clean), row.predicted, row.probability));
     }
     for example in examples {
         let row = example.row;
         let mut tile = Tile::new(adversarial(measured, row)?);
         tile = match (row.adversarial, row.adversarial_probability) {
-            (Some(class), Some(p)) => tile.line(said(class, p)),
+            (Some(class), Some(p)) => said(tile, class, p),
             _ => tile.line("not fooled"),
         };
         if let Some(epsilon) = row.epsilon {
-            tile = tile.line(format!("ε = {}", number::significant(epsilon, 3)));
+            tile = tile.line(format!("ε = {}", number::significant(epsilon, 2)));
         }
         tiles.push(tile);
     }
@@ -226,7 +227,9 @@ fn change(measured: &Measured, row: &AttackedImage) -> Vec<f32> {
         pixels[channel * plane + p] - f32::from(image[p * c + channel]) / 255.0
     };
     let largest = |p: usize| {
-        (0..c).map(|channel| of(p, channel)).fold(0.0, |a: f32, b| if b.abs() > a.abs() { b } else { a })
+        (0..c)
+            .map(|channel| of(p, channel))
+            .fold(0.0, |a: f32, b| if b.abs() > a.abs() { b } else { a })
     };
     (0..plane).map(largest).collect()
 }

@@ -4,9 +4,9 @@ use ndarray::{ArrayD, ArrayView, Dimension};
 use rayon::prelude::*;
 
 use super::{Engine, split_chunks};
+use crate::Result;
 use crate::layers::pixels_channels;
 use crate::plan::{self, Request};
-use crate::Result;
 use cutaway_net::NodeId;
 
 /// Makes a seed: the number of a sample in the batch, the value of the node for it, and where the

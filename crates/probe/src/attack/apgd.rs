@@ -28,13 +28,7 @@ pub struct AutoPgd {
 
 impl Default for AutoPgd {
     fn default() -> AutoPgd {
-        AutoPgd {
-            norm: Norm::Linf,
-            loss: Loss::CrossEntropy,
-            steps: 100,
-            restarts: 1,
-            targets: 0,
-        }
+        AutoPgd { norm: Norm::Linf, loss: Loss::CrossEntropy, steps: 100, restarts: 1, targets: 0 }
     }
 }
 

@@ -63,12 +63,8 @@ impl CarliniWagner {
 
     pub(crate) fn run(&self, s: &mut Session<'_>) -> Result<Vec<f32>> {
         let mut out = s.clean.to_vec();
-        let start = |_| Found {
-            c: self.initial_constant,
-            low: 0.0,
-            high: None,
-            distance: f64::INFINITY,
-        };
+        let start =
+            |_| Found { c: self.initial_constant, low: 0.0, high: None, distance: f64::INFINITY };
         let mut found: Vec<Found> = (0..s.count()).map(start).collect();
         for search in 0..self.searches {
             let fooled = self.search(s, search, &mut found, &mut out)?;
@@ -138,8 +134,8 @@ impl CarliniWagner {
             if step % patience == 0 {
                 adam.drop_settled(&losses, len);
             }
-            let share = (search as f64 + (step + 1) as f64 / self.steps as f64)
-                / self.searches as f64;
+            let share =
+                (search as f64 + (step + 1) as f64 / self.steps as f64) / self.searches as f64;
             (s.progress)(share);
         }
         Ok(fooled)

@@ -48,9 +48,8 @@ impl DeepFool {
         for step in 0..self.steps {
             let x = rows_of(&out, &which, len);
             let logits = s.logits(&which, &x)?;
-            let fooled = |k: usize| {
-                best(&logits[k * classes..(k + 1) * classes]).0 != order[which[k]][0]
-            };
+            let fooled =
+                |k: usize| best(&logits[k * classes..(k + 1) * classes]).0 != order[which[k]][0];
             let left: Vec<usize> = (0..which.len()).filter(|&k| !fooled(k)).collect();
             which = left.iter().map(|&k| which[k]).collect();
             if which.is_empty() {
@@ -98,7 +97,8 @@ impl DeepFool {
                 let distance = f64::from(z[other] - z[first]).abs() / slope;
                 if distance < nearest.0 {
                     let factor = distance / slope;
-                    *nearest = (distance, g.iter().map(|g| (f64::from(*g) * factor) as f32).collect());
+                    *nearest =
+                        (distance, g.iter().map(|g| (f64::from(*g) * factor) as f32).collect());
                 }
             }
         }

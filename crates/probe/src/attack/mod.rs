@@ -48,9 +48,7 @@ use crate::{Error, Progress, Result};
 
 pub use apgd::AutoPgd;
 pub use carlini_wagner::CarliniWagner;
-pub use certificate::{
-    Certificate, CertificateSettings, CertifiedImage, MaskSet, certify,
-};
+pub use certificate::{Certificate, CertificateSettings, CertifiedImage, MaskSet, certify};
 pub use deepfool::DeepFool;
 pub use loss::Loss;
 pub use norm::{Norm, changed_pixels, parse_epsilon};
@@ -152,9 +150,8 @@ impl Attack {
     /// # Errors
     /// [`Error::Setting`] where no attack has this name.
     pub fn named(name: &str, norm: Norm) -> Result<Attack> {
-        let auto = |loss, targets| {
-            Attack::AutoPgd(AutoPgd { norm, loss, targets, ..AutoPgd::default() })
-        };
+        let auto =
+            |loss, targets| Attack::AutoPgd(AutoPgd { norm, loss, targets, ..AutoPgd::default() });
         Ok(match name {
             "fgsm" => Attack::Fgsm(Fgsm { norm }),
             "pgd" => Attack::Pgd(Pgd { norm, ..Pgd::default() }),
@@ -229,10 +226,9 @@ impl Attack {
             Attack::Square(a) => Threat::Ball(a.norm),
             Attack::DeepFool(_) => Threat::Nearest(DeepFool::NORM),
             Attack::CarliniWagner(_) => Threat::Nearest(CarliniWagner::NORM),
-            Attack::OnePixel(_)
-            | Attack::Spatial(_)
-            | Attack::Patch(_)
-            | Attack::Transplant(_) => Threat::Own,
+            Attack::OnePixel(_) | Attack::Spatial(_) | Attack::Patch(_) | Attack::Transplant(_) => {
+                Threat::Own
+            }
         }
     }
 
@@ -325,8 +321,8 @@ trait Check {
 fn in_range(what: &str, value: f64, low: f64, high: f64) -> Result<()> {
     match (low..=high).contains(&value) {
         true => Ok(()),
-        false => Err(Error::Setting(format!(
-            "{what} of {value} is out of range: give {low} to {high}"
-        ))),
+        false => {
+            Err(Error::Setting(format!("{what} of {value} is out of range: give {low} to {high}")))
+        }
     }
 }

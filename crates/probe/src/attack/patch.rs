@@ -80,10 +80,8 @@ impl Patch {
                 apply(&self.edit(place, c), victim.shape, &mut image);
                 batch.extend(image);
             }
-            let (_, gradient) = gradient(&victim, &batch, |k| Aim {
-                label: images.label(chosen[k]),
-                target,
-            })?;
+            let (_, gradient) =
+                gradient(&victim, &batch, |k| Aim { label: images.label(chosen[k]), target })?;
             let rate = 0.1 * (1.0 - step as f32 / self.steps as f32);
             for (p, pixel) in self.pixels.iter_mut().enumerate() {
                 let (channel, y, x) = (p / area, p % area / self.side, p % self.side);

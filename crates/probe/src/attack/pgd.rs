@@ -199,7 +199,9 @@ impl Steps {
                 accumulate(s.batch, &mut sums, &gradient, decay);
                 gradient.copy_from_slice(&sums);
             }
-            ascend(s.batch, self.norm, &a.which, &mut a.x, gradient, &|epsilon| self.size.of(epsilon));
+            ascend(s.batch, self.norm, &a.which, &mut a.x, gradient, &|epsilon| {
+                self.size.of(epsilon)
+            });
             (s.progress)(share.0 + share.1 * (step + 1) as f64 / self.steps as f64);
         }
         a.finish(out);

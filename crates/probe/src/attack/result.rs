@@ -130,10 +130,7 @@ impl RobustAccuracy {
     }
 
     /// A curve over all images, from what was found for each.
-    pub(crate) fn curve(
-        images: &[AttackedImage],
-        epsilons: Option<&[f64]>,
-    ) -> Vec<RobustAccuracy> {
+    pub(crate) fn curve(images: &[AttackedImage], epsilons: Option<&[f64]>) -> Vec<RobustAccuracy> {
         let count = images.len();
         let right = |image: &&AttackedImage| image.label == image.predicted;
         let Some(epsilons) = epsilons else {

@@ -239,12 +239,7 @@ impl Run<'_> {
     }
 
     /// Each ε in turn, then between the last that failed and the first that did not.
-    fn balls(
-        &self,
-        attack: &Attack,
-        rows: &mut [AttackedImage],
-        tell: &dyn Fn(f64),
-    ) -> Result<()> {
+    fn balls(&self, attack: &Attack, rows: &mut [AttackedImage], tell: &dyn Fn(f64)) -> Result<()> {
         let stages = (self.epsilons.len() + self.settings.bisections) as f64;
         let mut failed = vec![0.0_f64; rows.len()];
         for (stage, &epsilon) in self.epsilons.iter().enumerate() {
@@ -257,8 +252,7 @@ impl Run<'_> {
         for stage in self.epsilons.len()..self.epsilons.len() + self.settings.bisections {
             let found = |&row: &usize| rows[row].success;
             let half = |row: usize| rows[row].epsilon.map(|e| (row, (e + failed[row]) / 2.0));
-            let todo: Vec<(usize, f64)> =
-                (0..rows.len()).filter(found).filter_map(half).collect();
+            let todo: Vec<(usize, f64)> = (0..rows.len()).filter(found).filter_map(half).collect();
             let tell = |share: f64| tell((stage as f64 + share) / stages);
             self.stage(attack, rows, todo.clone(), &tell)?;
             for (row, epsilon) in todo {
@@ -299,10 +293,8 @@ impl Run<'_> {
         let indices: Vec<usize> = batch.iter().map(|&(row, _)| rows[row].index).collect();
         let clean: Vec<f32> =
             indices.iter().flat_map(|&i| self.victim.pixels(self.images, i)).collect();
-        let aim = |&(row, _): &(usize, f64)| Aim {
-            label: rows[row].label,
-            target: self.settings.target,
-        };
+        let aim =
+            |&(row, _): &(usize, f64)| Aim { label: rows[row].label, target: self.settings.target };
         let aims: Vec<Aim> = batch.iter().map(aim).collect();
         let epsilons: Vec<f64> = batch.iter().map(|&(_, epsilon)| epsilon).collect();
         let subjects = Batch {
@@ -411,9 +403,8 @@ fn together(
     for (i, image) in images.iter_mut().enumerate() {
         let rows = counted.iter().map(|m| &m.images[i]);
         let size = |row: &&AttackedImage| row.epsilon.or(row.l2).unwrap_or(f64::INFINITY);
-        let smallest = rows.clone().filter(|row| row.success).min_by(|a, b| {
-            size(a).total_cmp(&size(b))
-        });
+        let smallest =
+            rows.clone().filter(|row| row.success).min_by(|a, b| size(a).total_cmp(&size(b)));
         if let Some(row) = smallest.or(rows.clone().next()) {
             *image = row.clone();
         }

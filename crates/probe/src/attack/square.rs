@@ -115,7 +115,10 @@ impl Square {
             Norm::Linf => {
                 for plane in x.chunks_exact_mut(size.h * size.w) {
                     let signs: Vec<f32> = (0..size.w).map(|_| random.sign() as f32).collect();
-                    plane.iter_mut().enumerate().for_each(|(p, v)| *v += epsilon * signs[p % size.w]);
+                    plane
+                        .iter_mut()
+                        .enumerate()
+                        .for_each(|(p, v)| *v += epsilon * signs[p % size.w]);
                 }
             }
             Norm::L2 => {
@@ -201,8 +204,7 @@ fn l2_change(
     let tile = eta(window.2, random);
     for c in 0..size.c {
         let old: Vec<f32> = places(size, c, window).map(|at| delta[at]).collect();
-        let mut both: Vec<usize> =
-            places(size, c, window).chain(places(size, c, other)).collect();
+        let mut both: Vec<usize> = places(size, c, window).chain(places(size, c, other)).collect();
         both.sort_unstable();
         both.dedup();
         let had: f64 = both.iter().map(|&at| f64::from(delta[at]).powi(2)).sum();

@@ -94,15 +94,10 @@ impl<'a> Victim<'a> {
     ///
     /// # Errors
     /// [`Error::NotFinite`]; the engine's.
-    pub(crate) fn gradient(
-        &self,
-        images: &[f32],
-        seed: &Seed<'_>,
-    ) -> Result<(Vec<f32>, Vec<f32>)> {
+    pub(crate) fn gradient(&self, images: &[f32], seed: &Seed<'_>) -> Result<(Vec<f32>, Vec<f32>)> {
         let input = self.input(images);
         let node = self.engine.network().logits();
-        let (logits, gradient) =
-            self.engine.value_and_gradient(self.view(&input), node, seed)?;
+        let (logits, gradient) = self.engine.value_and_gradient(self.view(&input), node, seed)?;
         let mut gradient = gradient.into_raw_vec_and_offset().0;
         for image in gradient.chunks_exact_mut(self.len()) {
             for (plane, (factor, _)) in image.chunks_exact_mut(self.plane()).zip(&self.affine) {
