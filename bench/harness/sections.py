@@ -286,8 +286,11 @@ def reservoir(sides, effort):
     best_theirs = max(row["steps_per_second"] for row in rows if row["side"] == "reservoirpy")
     rows = [row | {"ratio": row["steps_per_second"] / best_theirs} for row in rows]
     return {"size": size, "rows": rows}
+
+
 def sequence(sides, effort):
     """A step of training on sequences (forward, backward, Adam): one layer of every cell, every length, both sides."""
+    rows = []
     for cell in CELLS:
         for length in effort.lengths:
             # As many tokens for every length, and at least eight steps, as PyTorch's own timers like it.
@@ -304,6 +307,54 @@ def sequence(sides, effort):
                 | {side: {"tokens_per_second": median[side], "lowest": min(v), "highest": max(v)} for side, v in speeds.items()}
             )
     return {"hidden": 64, "embedding": 16, "batch": 32, "rows": rows}
+
+
+def attack(sides, effort, data):
+    """PGD-40 on test images against Foolbox. Within an ε that fools hardly any, so that both sides take every step of every
+    image; and within one that fools some, where we leave those alone and the robust accuracies can be compared."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        out, idx = pathlib.Path(folder) / "out", pathlib.Path(folder) / "idx"
+        sides.program("data", "export", "--data", data, "--out", idx, "--json")
+        for epsilon in (0.01, 0.1):
+            images, steps = 64 if effort.quick else 500, 40
+            step = 2.5 * epsilon / steps
+            flags = ["--method", "pgd", "--epsilon", epsilon, "--steps", steps, "--step-size", step, "--limit", images]
+            flags += ["--data", idx, "--threads", sides.threads, "--out", out, "--json"]
+            runs = {"cutaway": lambda: our_attack(sides, flags)}
+            for layout in LAYOUTS:
+                runs[layout] = lambda layout=layout: sides.foolbox(
+                    "pgd", data=idx, images=images, epsilon=epsilon, steps=steps, **{"step-size": step}, layout=layout
+                )
+            results = alternate(runs, effort.repetitions)
+            median = {key: statistics.median(one["ms"] for one in measured) for key, measured in results.items()}
+            ours, theirs = results["cutaway"][0], results["nchw"][0]
+            rows.append(
+                {
+                    "epsilon": epsilon,
+                    "images": images,
+                    "steps": steps,
+                    "cutaway_ms": median["cutaway"],
+                    "cutaway_gradients": ours["gradients"],
+                    "foolbox_ms": {layout: median[layout] for layout in LAYOUTS},
+                    "foolbox": theirs["foolbox"],
+                    "torch": theirs["torch"],
+                    "ratio": min(median[layout] for layout in LAYOUTS) / median["cutaway"],
+                    "robust_accuracy": [ours["robust_accuracy"], theirs["robust_accuracy"]],
+                }
+            )
+    return {"data": data, "rows": rows}
+
+
+def our_attack(sides, flags):
+    """The attack alone, as the program clocks it."""
+    result = sides.program("attack", *flags).json()
+    method = result["methods"][0]
+    return {
+        "ms": 1e3 * method["seconds"],
+        "gradients": method["gradients"],
+        "robust_accuracy": result["robust_accuracy"],
+    }
 
 
 def one_png():
@@ -330,4 +381,5 @@ SECTIONS = {
     "startup": startup,
     "reservoir": reservoir,
     "sequence": sequence,
+    "attack": attack,
 }

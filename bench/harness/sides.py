@@ -161,6 +161,12 @@ class Sides:
     def torch_sweep(self, mode, **options):
         return self.measure([self.python(), BENCH / "peers" / "torch_sweep.py", mode], None, options).json()
 
+    def foolbox(self, name, **options):
+        """Foolbox on the built-in model; refused where the interpreter lacks it."""
+        if subprocess.run([self.python(), "-c", "import foolbox, onnx"], capture_output=True).returncode:
+            raise BenchError("the Python with PyTorch needs foolbox and onnx, too")
+        return self.measure([self.python(), BENCH / "peers" / "foolbox_attack.py", name], None, options).json()
+
     def torch(self, mode, threads=None, environment=None, **options):
         return self.torch_process(mode, threads, environment, **options).json()
 

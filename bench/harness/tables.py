@@ -129,10 +129,10 @@ def reservoir(result):
     return table([what, "steps/s, median", "lowest–highest", "against ReservoirPy's best"], rows)
 
 
-def section(name, result):
-    return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup, "reservoir": reservoir}[name](result)
 def millions(row):
     return f"{row['tokens_per_second'] / 1e6:.2f}"
+
+
 def sequence(result):
     names = {"tanh": "RNN", "lstm": "LSTM", "gru": "GRU"}
     rows = [
@@ -140,7 +140,36 @@ def sequence(result):
         for row in result["rows"]
     ]
     return table([f"one layer, hidden {result['hidden']}, batch {result['batch']}", "length", "Cutaway, million tokens/s", "PyTorch", "ratio"], rows)
-    return {"train": train, "infer": infer, "sweep": sweep, "isa": isa, "scaling": scaling, "kernels": kernels, "memory": memory, "startup": startup, "sequence": sequence}[name](result)
+
+
+def attack(result):
+    rows = []
+    for one in result["rows"]:
+        ours, steps = one["cutaway_ms"], one["images"] * one["steps"]
+        theirs = ", ".join(f"{NAMES[layout]} {ms / 1e3:.1f}" for layout, ms in one["foolbox_ms"].items())
+        accuracies = " / ".join(f"{100 * accuracy:.1f} %" for accuracy in one["robust_accuracy"])
+        best = min(one["foolbox_ms"].values())
+        a_step = f"{1e3 * ours / one['cutaway_gradients']:.0f} / {1e3 * best / steps:.0f}"
+        label = f"{one['images']} images, ε = {one['epsilon']}"
+        rows.append([label, f"**{ours / 1e3:.1f}**", theirs, ratio(one["ratio"]), a_step, accuracies])
+    header = [f"PGD-{result['rows'][0]['steps']}, L∞", "Cutaway, s", "Foolbox, s", "against its better", "µs a gradient, ours / its", "robust accuracy, ours / its"]
+    return table(header, rows)
+
+
+def section(name, result):
+    return {
+        "train": train,
+        "infer": infer,
+        "sweep": sweep,
+        "isa": isa,
+        "scaling": scaling,
+        "kernels": kernels,
+        "memory": memory,
+        "startup": startup,
+        "reservoir": reservoir,
+        "sequence": sequence,
+        "attack": attack,
+    }[name](result)
 
 
 def provenance(entry):

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options, Strategy};
+use cutaway::probe::attack::Norm;
 use cutaway::probe::{Cover, Size};
 use cutaway::recurrent::lab::Parameter;
 
@@ -86,6 +87,8 @@ pub(crate) enum Verb {
     Rnn(Rnn),
     /// Networks that read sequences (RNN, LSTM, GRU, echo state): compared, and how each remembers
     Sequence(Sequence),
+    /// Fool the network: adversarial attacks, robust accuracy, a certificate against patches
+    Attack(Attack),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -533,5 +536,65 @@ pub(crate) struct Sequence {
     pub(crate) sample: Option<usize>,
     /// Write figures, the networks and a table of all runs into this folder
     #[arg(long, value_name = "DIR", default_value = "cutaway-out")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Attack {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// An attack; may be given several times. `all`: each of the norm; `autoattack`: apgd-ce, apgd-t
+    /// and square. Default: fgsm and pgd
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) method: Vec<String>,
+    /// Sizes of the perturbation, in pixel values from 0 to 1; fractions such as 8/255, too. Default:
+    /// six up to 0.3 (linf) or 3 (l2)
+    #[arg(long, value_name = "E,…", value_delimiter = ',')]
+    pub(crate) epsilon: Vec<String>,
+    /// What they measure: linf (the largest change of a value) or l2 (root of the sum of squares).
+    /// Default: linf, unless every attack named knows only l2
+    #[arg(long, value_name = "NORM")]
+    pub(crate) norm: Option<Norm>,
+    /// Steps of the attacks that take steps, instead of each one's own
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Length of a step of pgd, mi-fgsm and cw
+    #[arg(long, value_name = "X")]
+    pub(crate) step_size: Option<f64>,
+    /// Times that pgd and the apgds begin anew, at another place
+    #[arg(long, value_name = "N")]
+    pub(crate) restarts: Option<usize>,
+    /// Questions that square may ask about an image
+    #[arg(long, value_name = "N")]
+    pub(crate) queries: Option<usize>,
+    /// The class that the network is to say; else any wrong one will do
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) target: Option<usize>,
+    /// Look for the smallest ε that fools each image, by halving intervals (attacks of given ε)
+    #[arg(long)]
+    pub(crate) minimal: bool,
+    /// Round adversarial images to 8 bits before they are judged
+    #[arg(long)]
+    pub(crate) eight_bit: bool,
+    /// Attack the first N test images; where images are named, these alone
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub(crate) limit: usize,
+    /// Attack with a patch of N×N pixels (method patch), and certify that no such patch, wherever and
+    /// whatever it is, can change the answer (PatchCleanser)
+    #[arg(long, value_name = "N")]
+    pub(crate) patch: Option<usize>,
+    /// Masks of the certificate along each axis
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub(crate) masks: usize,
+    /// What those masks show: a pixel value from 0 (black) to 255 (white)
+    #[arg(long, value_name = "V", default_value_t = 0.0)]
+    pub(crate) mask_fill: f32,
+    /// Write the adversarial images as `adversarial.npy` (f32, 0 to 1), too
+    #[arg(long)]
+    pub(crate) npy: bool,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,
 }

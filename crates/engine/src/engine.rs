@@ -1,5 +1,7 @@
 //! A compiled network and the three questions it answers.
 
+mod value_and_gradient;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -10,6 +12,8 @@ use rayon::prelude::*;
 use crate::layers::{Layer, Run, pixels_channels, pointwise};
 use crate::plan::{self, Plan, Request, Workspace};
 use crate::{Error, Isa, Options, Result, Strategy};
+
+pub use value_and_gradient::Seed;
 
 /// A network compiled for this machine. Every answer is the same bits for any number of threads.
 pub struct Engine {

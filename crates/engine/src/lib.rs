@@ -37,7 +37,7 @@ pub mod reservoir;
 mod sweep;
 mod trainer;
 
-pub use engine::{Activations, Engine, Gradients};
+pub use engine::{Activations, Engine, Gradients, Seed};
 pub use error::{Error, Result};
 pub use kernels::Isa;
 pub use options::Options;

@@ -6,6 +6,7 @@
 //! - [`occlude()`] and [`transplant()`]: a window at every place of an image that covers it, or shows
 //!   another image; [`occlude_many()`], [`compare_donors()`], [`transplant_matrix()`]: of many.
 //! - [`corrupt()`]: accuracy under the corruptions of MNIST-C.
+//! - [`attack`]: adversarial attacks, and robust accuracy against the size of the perturbation.
 //!
 //! ```
 //! use cutaway_engine::{Engine, Options};
@@ -50,6 +51,7 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 mod affine;
 mod ask;
+pub mod attack;
 pub mod corrupt;
 mod shift;
 

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod attack;
 pub(crate) mod corrupt;
 mod data;
 mod evaluate;
@@ -50,6 +51,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Units(verb) => units::run(&verb, common),
         Verb::Rnn(verb) => rnn::run(&verb, common),
         Verb::Sequence(verb) => sequence::run(&verb, common),
+        Verb::Attack(verb) => attack::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

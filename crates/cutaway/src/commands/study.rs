@@ -7,6 +7,7 @@ use cutaway::report::{Chapter, Report, number};
 use cutaway::train::{Evaluation, TrainReport, evaluate};
 use serde_json::{Value, json};
 
+use super::attack::{self, StudyAttacks};
 use super::corrupt::{self, StudyCorruptions};
 use super::sequence;
 use super::shift::{self, StudyShifts};
@@ -36,6 +37,7 @@ struct Findings {
     shifts: Option<StudyShifts>,
     corruptions: StudyCorruptions,
     sequence: sequence::Findings,
+    attacks: StudyAttacks,
 }
 
 /// How commands under the figures name what was studied.
@@ -99,6 +101,7 @@ fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
         shifts: shift::for_study(model, dataset, common)?,
         corruptions: corrupt::for_study(model, dataset, common)?,
         sequence: sequence::for_study(common)?,
+        attacks: attack::for_study(model, dataset, common)?,
     })
 }
 
@@ -136,6 +139,7 @@ fn results(
         "shift": findings.shifts.as_ref().map(|shifts| shifts.results(model, dataset, common)),
         "corrupt": findings.corruptions.results(model, dataset, common),
         "sequence": sequence::to_json(&findings.sequence, common.seed),
+        "attack": findings.attacks.results(model, dataset, common),
         "published": published
     })
 }
@@ -240,5 +244,6 @@ fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result
         all.extend(windows.chapters(model, &ask.both)?);
     }
     all.push(findings.corruptions.chapter(model, &ask.both)?);
+    all.push(findings.attacks.chapter(model, &ask.both)?);
     Ok(all)
 }

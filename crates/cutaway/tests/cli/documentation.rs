@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 16] = [
+const COMMANDS: [(&str, &str); 17] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
@@ -22,6 +22,7 @@ const COMMANDS: [(&str, &str); 16] = [
     ("transplant", "transplant --data digits --digit 6 --stride 4 --donors 1 --limit 1 --json"),
     ("corrupt", "corrupt --data digits --only stripe --limit 10 --json"),
     ("rnn", "rnn --json"),
+    ("attack", "attack --data digits --method pgd --steps 3 --patch 2 --limit 12 --npy --json"),
     ("data list", "data list --json"),
     ("data show", "data show --data digits --json"),
     ("data export", "data export --data digits --out copy --json"),

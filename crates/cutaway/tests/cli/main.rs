@@ -1,6 +1,7 @@
 //! The command as its user meets it: arguments in; standard output, standard error, exit code and
 //! files out. Data are small, so that the whole takes seconds.
 
+mod attacking;
 mod bad_input;
 mod documentation;
 mod shell;

@@ -32,7 +32,7 @@ mod canvas;
 mod geometry;
 mod ink;
 mod noise;
-mod random;
+pub(crate) mod random;
 
 use std::fmt;
 use std::str::FromStr;
