@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options, Strategy};
+use cutaway::explain::attribution::{Baseline, Output};
 use cutaway::probe::{Cover, Size};
 use cutaway::recurrent::lab::Parameter;
 
@@ -84,6 +85,8 @@ pub(crate) enum Verb {
     Units(Units),
     /// A recurrent network worked out by hand: every number, every gradient through time three ways
     Rnn(Rnn),
+    /// Which parts of an image speak for a class: attributions by the standard methods, scored
+    Attribute(Attribute),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -461,4 +464,45 @@ pub(crate) struct Rnn {
     /// Write figures into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Attribute {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// A method, such as gradient, integrated-gradients, grad-cam, lrp or rise, or all of them; may
+    /// be given several times
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "integrated-gradients"
+    )]
+    pub(crate) method: Vec<String>,
+    /// The class that is explained, by its number or label. Default: the one that is predicted
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) target: Option<String>,
+    /// Which of its numbers: logit, probability or log-probability
+    #[arg(long, default_value = "logit", value_name = "WHAT")]
+    pub(crate) output: Output,
+    /// Layer of the class activation maps. Default: the last convolution's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: Option<String>,
+    /// Points on the way of integrated gradients
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Samples of the methods that draw some
+    #[arg(long = "samples", value_name = "N")]
+    pub(crate) draws: Option<usize>,
+    /// What stands for nothing: zero, mean, blur or a pixel value from 0 to 255
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) baseline: Option<Baseline>,
+    /// Write the values as NAME.npy beside the pictures; --json then names the files
+    #[arg(long)]
+    pub(crate) npy: bool,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }

@@ -6,6 +6,7 @@
 //!   [`Trace`]: the sum that gives one number of it.
 //! - [`units`]: which channels tell two classes apart, and what becomes of the classes
 //!   [without one](without_channel).
+//! - [`attribution`]: which parts of an image speak for a class, by the standard methods.
 //!
 //! ```
 //! let network = cutaway_net::presets::reference_cnn(1);
@@ -16,6 +17,7 @@
 //! ```
 
 mod ablation;
+pub mod attribution;
 mod chain;
 mod error;
 mod filters;

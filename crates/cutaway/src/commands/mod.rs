@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod attribute;
 pub(crate) mod corrupt;
 mod data;
 mod evaluate;
@@ -48,6 +49,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Maps(verb) => maps::run(&verb, common),
         Verb::Units(verb) => units::run(&verb, common),
         Verb::Rnn(verb) => rnn::run(&verb, common),
+        Verb::Attribute(verb) => attribute::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),
