@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribute, Cam, CamKind, Deconvolution, DeepLift, ExpectedGradients, Gradient, GuidedBackprop,
-    InputXGradient, IntegratedGradients, Lrp, LrpRule, ScoreCam, SmoothGrad,
+    InputXGradient, IntegratedGradients, KernelShap, Lime, Lrp, LrpRule, Occlusion, Rise, ScoreCam,
+    SmoothGrad,
 };
 
 /// A method of attribution with its parameters.
@@ -34,6 +35,14 @@ pub enum Method {
     Cam(Cam),
     /// [`ScoreCam`].
     ScoreCam(ScoreCam),
+    /// [`Occlusion`].
+    Occlusion(Occlusion),
+    /// [`Rise`].
+    Rise(Rise),
+    /// [`Lime`].
+    Lime(Lime),
+    /// [`KernelShap`].
+    KernelShap(KernelShap),
 }
 
 impl Method {
@@ -58,6 +67,10 @@ impl Method {
         "hires-cam",
         "layer-cam",
         "score-cam",
+        "occlusion",
+        "rise",
+        "lime",
+        "kernel-shap",
     ];
 
     /// Its name.
@@ -87,6 +100,10 @@ impl Method {
                 CamKind::LayerCam => "layer-cam",
             },
             Method::ScoreCam(_) => "score-cam",
+            Method::Occlusion(_) => "occlusion",
+            Method::Rise(_) => "rise",
+            Method::Lime(_) => "lime",
+            Method::KernelShap(_) => "kernel-shap",
         }
     }
 
@@ -103,6 +120,10 @@ impl Method {
             Method::DeepLift(method) => method,
             Method::Cam(method) => method,
             Method::ScoreCam(method) => method,
+            Method::Occlusion(method) => method,
+            Method::Rise(method) => method,
+            Method::Lime(method) => method,
+            Method::KernelShap(method) => method,
         }
     }
 }
@@ -132,6 +153,10 @@ impl std::str::FromStr for Method {
             "hires-cam" => Method::Cam(Cam::new(CamKind::HiResCam)),
             "layer-cam" => Method::Cam(Cam::new(CamKind::LayerCam)),
             "score-cam" => Method::ScoreCam(ScoreCam::default()),
+            "occlusion" => Method::Occlusion(Occlusion::default()),
+            "rise" => Method::Rise(Rise::default()),
+            "lime" => Method::Lime(Lime::default()),
+            "kernel-shap" => Method::KernelShap(KernelShap::default()),
             _ => {
                 return Err(format!(
                     "unknown method '{name}': expected all or one of {}",
@@ -167,6 +192,9 @@ impl Method {
         let own = match self {
             Method::SmoothGrad(method) => &mut method.samples,
             Method::ExpectedGradients(method) => &mut method.samples,
+            Method::Rise(method) => &mut method.samples,
+            Method::Lime(method) => &mut method.samples,
+            Method::KernelShap(method) => &mut method.samples,
             _ => return false,
         };
         *own = samples;
@@ -178,9 +206,38 @@ impl Method {
         let own = match self {
             Method::IntegratedGradients(method) => &mut method.baseline,
             Method::DeepLift(method) => &mut method.baseline,
+            Method::Occlusion(method) => &mut method.baseline,
+            Method::Rise(method) => &mut method.baseline,
+            Method::Lime(method) => &mut method.baseline,
+            Method::KernelShap(method) => &mut method.baseline,
             _ => return false,
         };
         own.clone_from(baseline);
+        true
+    }
+
+    /// How the image is cut up.
+    pub fn set_segments(&mut self, segments: super::Segments) -> bool {
+        let own = match self {
+            Method::Lime(method) => &mut method.segments,
+            Method::KernelShap(method) => &mut method.segments,
+            _ => return false,
+        };
+        *own = segments;
+        true
+    }
+
+    /// The window that slides: its side and its stride, in pixels.
+    pub fn set_window(&mut self, window: Option<usize>, stride: Option<usize>) -> bool {
+        let Method::Occlusion(method) = self else { return false };
+        (method.window, method.stride) = (window, stride);
+        true
+    }
+
+    /// Standard deviation of noise, as a share of the image's range.
+    pub fn set_noise(&mut self, noise: f64) -> bool {
+        let Method::SmoothGrad(method) = self else { return false };
+        method.noise = noise;
         true
     }
 }

@@ -39,13 +39,22 @@ mod expected_gradients;
 mod fold;
 mod gradient;
 mod integrated_gradients;
+mod kernel_shap;
+mod lime;
+mod linear;
 mod lrp;
+mod masks;
 mod method;
+mod occlusion;
 pub(crate) mod random;
 mod rectified;
 mod resample;
+mod rise;
 mod score_cam;
+mod segments;
 mod smooth_grad;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::time::Instant;
@@ -61,10 +70,15 @@ pub use deep_lift::DeepLift;
 pub use expected_gradients::ExpectedGradients;
 pub use gradient::{Gradient, InputXGradient};
 pub use integrated_gradients::{IntegratedGradients, Quadrature};
+pub use kernel_shap::KernelShap;
+pub use lime::Lime;
 pub use lrp::{Lrp, LrpFirst, LrpRule};
 pub use method::Method;
+pub use occlusion::Occlusion;
 pub use rectified::{Deconvolution, GuidedBackprop};
+pub use rise::Rise;
 pub use score_cam::ScoreCam;
+pub use segments::Segments;
 pub use smooth_grad::SmoothGrad;
 
 use crate::Error;
