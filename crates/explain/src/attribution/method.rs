@@ -107,6 +107,19 @@ impl Method {
         }
     }
 
+    /// Whether its values are slopes, to be multiplied by a change of the input, and no
+    /// contributions, which are so already.
+    #[must_use]
+    pub fn is_slope(&self) -> bool {
+        matches!(
+            self,
+            Method::Gradient(_)
+                | Method::SmoothGrad(_)
+                | Method::GuidedBackprop(_)
+                | Method::Deconvolution(_)
+        )
+    }
+
     pub(crate) fn attribute(&self) -> &dyn Attribute {
         match self {
             Method::Gradient(method) => method,

@@ -73,6 +73,7 @@ pub use integrated_gradients::{IntegratedGradients, Quadrature};
 pub use kernel_shap::KernelShap;
 pub use lime::Lime;
 pub use lrp::{Lrp, LrpFirst, LrpRule};
+pub(crate) use masks::masked_values;
 pub use method::Method;
 pub use occlusion::Occlusion;
 pub use rectified::{Deconvolution, GuidedBackprop};
