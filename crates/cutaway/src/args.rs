@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options, Strategy};
-use cutaway::explain::attribution::{Baseline, Output};
+use cutaway::explain::attribution::{Baseline, Output, Segments};
 use cutaway::probe::{Cover, Size};
 use cutaway::recurrent::lab::Parameter;
 
@@ -472,14 +472,9 @@ pub(crate) struct Attribute {
     pub(crate) model: ModelArg,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
-    /// A method, such as gradient, integrated-gradients, grad-cam, lrp or rise, or all of them; may
-    /// be given several times
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_delimiter = ',',
-        default_value = "integrated-gradients"
-    )]
+    /// A method, such as gradient, integrated-gradients, grad-cam, lrp or rise, or all; may be given
+    /// several times. Default: integrated-gradients; with --bench all
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) method: Vec<String>,
     /// The class that is explained, by its number or label. Default: the one that is predicted
     #[arg(long, value_name = "CLASS")]
@@ -499,9 +494,33 @@ pub(crate) struct Attribute {
     /// What stands for nothing: zero, mean, blur or a pixel value from 0 to 255
     #[arg(long, value_name = "WHAT")]
     pub(crate) baseline: Option<Baseline>,
+    /// Noise of smooth-grad, as a share of the image's range of values
+    #[arg(long, value_name = "F")]
+    pub(crate) noise: Option<f64>,
+    /// Side of occlusion's window in pixels
+    #[arg(long, value_name = "N")]
+    pub(crate) patch: Option<usize>,
+    /// Pixels from one place of the window to the next
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
+    /// Parts of lime and kernel-shap: N for a grid of N×N cells, slic:N for about N superpixels
+    #[arg(long, value_name = "N|slic:N")]
+    pub(crate) segments: Option<Segments>,
     /// Write the values as NAME.npy beside the pictures; --json then names the files
     #[arg(long)]
     pub(crate) npy: bool,
+    /// Score the attributions: deletion, insertion, infidelity, ROAD, sparseness, complexity
+    #[arg(long)]
+    pub(crate) score: bool,
+    /// With --score or --bench: max-sensitivity over N slightly changed images, too
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) sensitivity: usize,
+    /// Redraw the model's layers from the top, one after the other: do the attributions change?
+    #[arg(long)]
+    pub(crate) randomise: bool,
+    /// Rank the methods on the first N test images instead
+    #[arg(long, value_name = "N", conflicts_with_all = ["score", "randomise", "npy"])]
+    pub(crate) bench: Option<usize>,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -1,5 +1,6 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
+pub(crate) mod attribute;
 pub(crate) mod corrupt;
 mod filters;
 mod inside;

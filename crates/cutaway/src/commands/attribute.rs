@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cutaway::Model;
 use cutaway::data::Dataset;
 use cutaway::explain::attribution::{self, Attribution, Method, Question};
+use cutaway::explain::scores::{self, Bench, BenchRow, Randomised, ScoreSettings, Scores};
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
 
@@ -26,11 +27,21 @@ pub(crate) struct Explained {
     /// The predicted class and its probability.
     pub(crate) predicted: (usize, f32),
     pub(crate) attributions: Vec<Attribution>,
+    /// One an attribution, where they were asked for.
+    pub(crate) scores: Vec<Scores>,
+    /// Of each attribution, one row a layer.
+    pub(crate) randomised: Vec<Vec<Randomised>>,
 }
 
 pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
     let model = super::open_model(&verb.model.model, common)?;
     let methods = methods(verb)?;
+    if verb.sensitivity > 0 && !verb.score && verb.bench.is_none() {
+        return Err(Error::Usage("--sensitivity needs --score or --bench".to_owned()));
+    }
+    if let Some(count) = verb.bench {
+        return bench(&model, verb, common, &methods, count);
+    }
     let target = verb.target.as_deref().map(|name| class(&model, name)).transpose()?;
     let named = !verb.samples.image.is_empty()
         || !verb.samples.sample.is_empty()
@@ -48,7 +59,14 @@ pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
     let ask = Asked { methods, target, output: verb.output, background };
     let mut explained = Vec::new();
     for sample in chosen.samples {
-        explained.push(ask.explain(&model, sample, common)?);
+        let mut one = ask.explain(&model, sample, common)?;
+        if verb.score {
+            one.scores = ask.score(&model, &one, verb.sensitivity, common)?;
+        }
+        if verb.randomise {
+            one.randomised = ask.randomise(&model, &one, common)?;
+        }
+        explained.push(one);
     }
     super::make_folder(&verb.out)?;
     let (files, arrays) = write(&model, &explained, verb)?;
@@ -99,15 +117,170 @@ impl Asked {
                 attribution::attribute(&question, batch.view(), &[class], method)
             })?);
         }
-        Ok(Explained { sample, input, predicted, attributions })
+        let (scores, randomised) = (Vec::new(), Vec::new());
+        Ok(Explained { sample, input, predicted, attributions, scores, randomised })
     }
+
+    /// The question, without its progress.
+    fn question<'a>(&'a self, model: &'a Model, common: &Common) -> Question<'a> {
+        Question {
+            output: self.output,
+            seed: common.seed,
+            background: self.background.as_ref().map(|images| images.view()),
+            ..Question::new(model.engine())
+        }
+    }
+
+    fn score(
+        &self,
+        model: &Model,
+        one: &Explained,
+        sensitivity_samples: usize,
+        common: &Common,
+    ) -> Result<Vec<Scores>> {
+        let settings = ScoreSettings { sensitivity_samples, ..ScoreSettings::default() };
+        let question = self.question(model, common);
+        let class = self.target.unwrap_or(one.predicted.0);
+        Ok(scores::score(&question, one.input.view(), class, &one.attributions, &settings)?)
+    }
+
+    fn randomise(
+        &self,
+        model: &Model,
+        one: &Explained,
+        common: &Common,
+    ) -> Result<Vec<Vec<Randomised>>> {
+        let question = self.question(model, common);
+        let class = self.target.unwrap_or(one.predicted.0);
+        let of = |method| scores::randomisation(&question, one.input.view(), class, method);
+        self.methods.iter().map(|method| Ok(of(method)?)).collect()
+    }
+}
+
+/// Ranks methods on the first test images, each of its true class.
+fn bench(
+    model: &Model,
+    verb: &args::Attribute,
+    common: &Common,
+    methods: &[Method],
+    count: usize,
+) -> Result<()> {
+    let images_named = !verb.samples.image.is_empty()
+        || !verb.samples.sample.is_empty()
+        || !verb.samples.digit.is_empty();
+    if images_named || verb.target.is_some() {
+        return Err(Error::Usage(
+            "--bench takes the first test images, each of its own class; leave --sample, --digit, \
+             --image and --target out"
+                .to_owned(),
+        ));
+    }
+    let dataset = super::open_data_for(model, &verb.samples.data.data, common)?;
+    let most = dataset.test.len();
+    if !(1..=most).contains(&count) {
+        return Err(Error::Usage(format!(
+            "--bench {count} is out of range: {} has {most} test images, give 1 to {most}",
+            dataset.name
+        )));
+    }
+    let meter = Meter::new("images", common);
+    let bench = ranked(model, &dataset, methods, count, verb, common, &meter)?;
+    super::make_folder(&verb.out)?;
+    let files = vec![
+        super::save(&pictures::ranking(&bench)?, &verb.out, "attribute-ranking")?,
+        super::save(&pictures::agreement(&bench)?, &verb.out, "attribute-agreement")?,
+    ];
+    if common.json {
+        let mut all = json!({
+            "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
+            "dataset": dataset.name, "sample": null, "label": null, "pictures": files
+        });
+        let bench = serde_json::to_value(&bench).expect("results serialise");
+        let bench = bench.as_object().expect("a struct").clone();
+        all.as_object_mut().expect("an object").extend(bench);
+        return console::print_json(&all);
+    }
+    let mut text = format!("{} on the first {count} test images\n", dataset.name);
+    text += &super::windows::table(&BENCH_HEAD, &bench_rows(&bench));
+    for file in &files {
+        text += &format!("file: {}\n", file.display());
+    }
+    console::print(&text)
+}
+
+fn ranked(
+    model: &Model,
+    dataset: &Dataset,
+    methods: &[Method],
+    count: usize,
+    verb: &args::Attribute,
+    common: &Common,
+    meter: &Meter,
+) -> Result<Bench> {
+    let background = background(model, dataset)?;
+    let settings =
+        ScoreSettings { sensitivity_samples: verb.sensitivity, ..ScoreSettings::default() };
+    Ok(meter.watch(|progress| {
+        let question = Question {
+            output: verb.output,
+            seed: common.seed,
+            background: Some(background.view()),
+            progress,
+            ..Question::new(model.engine())
+        };
+        rank_on_first(model, dataset, methods, count, &question, &settings)
+    })?)
+}
+
+/// [`scores::bench`] on the first test images.
+pub(crate) fn rank_on_first(
+    model: &Model,
+    dataset: &Dataset,
+    methods: &[Method],
+    count: usize,
+    question: &Question<'_>,
+    settings: &ScoreSettings,
+) -> Result<Bench> {
+    let indices: Vec<usize> = (0..count).collect();
+    let batch = model.input(&dataset.test, &indices)?;
+    let batch: Array4<f32> = batch.into_dimensionality().map_err(|_| {
+        Error::Usage(format!("network '{}' does not take images", model.network().name()))
+    })?;
+    let classes: Vec<usize> = indices.iter().map(|&i| dataset.test.label(i)).collect();
+    Ok(scores::bench(question, batch.view(), &classes, methods, settings)?)
+}
+
+/// Heads of the table of a bench.
+pub(crate) const BENCH_HEAD: [&str; 9] = [
+    "method",
+    "mean rank",
+    "deletion",
+    "insertion",
+    "infidelity",
+    "ROAD",
+    "sparseness",
+    "complexity",
+    "seconds",
+];
+
+/// A bench as a table.
+pub(crate) fn bench_rows(bench: &Bench) -> Vec<Vec<String>> {
+    let row = |row: &BenchRow| {
+        let mut cells = vec![row.method.clone(), format!("{:.1}", row.mean_rank)];
+        cells.extend(row.criteria.iter().map(|c| format!("{:.3}", c.mean)));
+        cells.push(format!("{:.3}", row.seconds));
+        cells
+    };
+    bench.methods.iter().map(row).collect()
 }
 
 /// The methods that were named, with the parameters that were given.
 fn methods(verb: &args::Attribute) -> Result<Vec<Method>> {
     let mut methods: Vec<Method> = Vec::new();
-    for name in &verb.method {
-        let names = if name == "all" { Method::NAMES } else { &[name.as_str()] };
+    let default = if verb.bench.is_some() { "all" } else { "integrated-gradients" };
+    let named = verb.method.iter().map(String::as_str);
+    for name in named.chain(Some(default).filter(|_| verb.method.is_empty())) {
+        let names = if name == "all" { Method::NAMES } else { &[name] };
         for name in names {
             let method: Method = name.parse().map_err(Error::Usage)?;
             if !methods.contains(&method) {
@@ -131,6 +304,15 @@ fn methods(verb: &args::Attribute) -> Result<Vec<Method>> {
     }
     if let Some(draws) = verb.draws {
         apply("--samples", &|method| method.set_samples(draws))?;
+    }
+    if let Some(noise) = verb.noise {
+        apply("--noise", &|method| method.set_noise(noise))?;
+    }
+    if verb.patch.is_some() || verb.stride.is_some() {
+        apply("--patch and --stride", &|method| method.set_window(verb.patch, verb.stride))?;
+    }
+    if let Some(segments) = verb.segments {
+        apply("--segments", &|method| method.set_segments(segments))?;
     }
     if let Some(baseline) = &verb.baseline {
         apply("--baseline", &|method| method.set_baseline(baseline))?;
@@ -216,6 +398,12 @@ fn to_json(
             if let Some(path) = arrays.get(i) {
                 value["values"] = json!(path);
             }
+            if let Some(scores) = one.scores.get(i) {
+                value["scores"] = json!(scores);
+            }
+            if let Some(rows) = one.randomised.get(i) {
+                value["randomisation"] = json!(rows);
+            }
             value["source"] = json!(one.sample.source);
             value["sample"] = json!(one.sample.index);
             value["label"] = json!(one.sample.label);
@@ -260,7 +448,44 @@ fn describe(model: &Model, one: &Explained) -> String {
         );
     }
     let rows: Vec<Vec<String>> = one.attributions.iter().map(row).collect();
-    text + &super::windows::table(&HEAD, &rows)
+    text += &super::windows::table(&HEAD, &rows);
+    if !one.scores.is_empty() {
+        let rows = one.attributions.iter().zip(&one.scores).map(|(a, s)| score_row(&a.method, s));
+        text += &super::windows::table(&SCORE_HEAD, &rows.collect::<Vec<_>>());
+    }
+    if let Some(first) = one.randomised.first() {
+        let layers = first.iter().map(|row| format!("to {}", row.layer));
+        let head: Vec<String> = std::iter::once("redrawn".to_owned()).chain(layers).collect();
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        let rows = one.attributions.iter().zip(&one.randomised).map(|(a, rows)| {
+            let cells = rows.iter().map(|row| format!("{:.2}", row.rank_correlation));
+            std::iter::once(a.method.clone()).chain(cells).collect()
+        });
+        text += &super::windows::table(&head, &rows.collect::<Vec<_>>());
+    }
+    text
+}
+
+/// Heads of the table of scores.
+const SCORE_HEAD: [&str; 8] = [
+    "method",
+    "deletion",
+    "insertion",
+    "infidelity",
+    "ROAD",
+    "sensitivity",
+    "sparseness",
+    "complexity",
+];
+
+fn score_row(method: &str, scores: &Scores) -> Vec<String> {
+    let road = scores.road.iter().map(|p| p.probability).sum::<f64>() / scores.road.len() as f64;
+    let numbers = [scores.deletion.auc, scores.insertion.auc, scores.infidelity.scaled, road];
+    let mut row = vec![method.to_owned()];
+    row.extend(numbers.map(|x| format!("{x:.3}")));
+    row.push(scores.max_sensitivity.map_or("–".to_owned(), |x| format!("{x:.3}")));
+    row.extend([scores.sparseness, scores.complexity].map(|x| format!("{x:.3}")));
+    row
 }
 
 /// Heads of the table of attributions.

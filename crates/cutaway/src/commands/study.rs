@@ -13,6 +13,7 @@ use super::study_windows::{self, WindowFindings};
 use super::train::{self, train_model};
 use crate::args::{Common, Study, Training};
 use crate::chapters::Inside;
+use crate::chapters::attribute::StudyAttributions;
 use crate::chapters::published::Published;
 use crate::error::Result;
 use crate::{chapters, console, figures};
@@ -34,6 +35,7 @@ struct Findings {
     windows: Option<WindowFindings>,
     shifts: Option<StudyShifts>,
     corruptions: StudyCorruptions,
+    attributions: Option<StudyAttributions>,
 }
 
 /// How commands under the figures name what was studied.
@@ -96,6 +98,7 @@ fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
         windows: study_windows::run(model, dataset, common)?,
         shifts: shift::for_study(model, dataset, common)?,
         corruptions: corrupt::for_study(model, dataset, common)?,
+        attributions: StudyAttributions::measure(model, dataset, common)?,
     })
 }
 
@@ -132,6 +135,7 @@ fn results(
         "windows": findings.windows.as_ref().map(WindowFindings::results),
         "shift": findings.shifts.as_ref().map(|shifts| shifts.results(model, dataset, common)),
         "corrupt": findings.corruptions.results(model, dataset, common),
+        "attribute": findings.attributions.as_ref().map(StudyAttributions::results),
         "published": published
     })
 }
@@ -225,6 +229,9 @@ fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result
     let Subject { model, dataset, .. } = subject;
     let data = format!("{} --seed {}", ask.data, ask.seed);
     let mut all = findings.inside.chapters(model, dataset, &ask.model, &data)?;
+    if let Some(attributions) = &findings.attributions {
+        all.push(attributions.chapter(model, &ask.both)?);
+    }
     if let Some(shifts) = &findings.shifts {
         all.push(shifts.chapter(model, &ask.both)?);
     }

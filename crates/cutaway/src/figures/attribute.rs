@@ -2,7 +2,10 @@
 
 use cutaway::Model;
 use cutaway::explain::attribution::Attribution;
-use cutaway::report::{ColorScale, Figure, ImageGrid, PixelGrid, Tile, number};
+use cutaway::explain::scores::Bench;
+use cutaway::report::{
+    Axis, Bar, BarChart, ColorScale, Figure, GridAxis, HeatMap, ImageGrid, PixelGrid, Tile, number,
+};
 
 use super::windows::picture_of_input;
 use crate::commands::attribute::Explained;
@@ -32,7 +35,7 @@ pub(crate) fn single(
         .line(attribution.method.clone())
         .line(format!("sum {}", number::significant(attribution.sum, 4)));
     if let Some(error) = attribution.error {
-        map = map.line(format!("should be it, but for {}", number::significant(error.abs(), 2)));
+        map = map.line(format!("error of the sum {}", number::significant(error, 2)));
     }
     let title = format!("{} of {whose}", attribution.method);
     let grid = ImageGrid::new(title, vec![image, map]);
@@ -51,7 +54,8 @@ pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figur
         let scale = scale(&pixels);
         let tile = Tile::new(PixelGrid::from_values(width, height, &pixels, &scale)?);
         let end = number::significant(scale.max(), 2);
-        tiles.push(tile.line(attribution.method.clone()).line(format!("±{end}")));
+        let tile = lines(&attribution.method).into_iter().fold(tile, Tile::line);
+        tiles.push(tile.line(format!("±{end}")));
     }
     let target = one.attributions.first().map_or(one.predicted.0, |a| a.target.class);
     let title = format!("What speaks for ‘{}’ in {whose}", model.label(target));
@@ -60,6 +64,37 @@ pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figur
     );
     let grid = ImageGrid::new(title, tiles).columns(6).tile_size(SMALL);
     Ok(grid.color_bar(bar).draw()?)
+}
+
+/// A name that is too long for one line under a small picture, broken at a hyphen.
+fn lines(name: &str) -> Vec<&str> {
+    const FITS: usize = 14;
+    let breaks = name.match_indices('-').map(|(at, _)| at + 1).filter(|&at| at <= FITS);
+    match breaks.last() {
+        Some(at) if name.len() > FITS => vec![&name[..at], &name[at..]],
+        _ => vec![name],
+    }
+}
+
+/// Mean ranks of a bench, best first.
+pub(crate) fn ranking(bench: &Bench) -> Result<Figure> {
+    let images = bench.images;
+    let end = bench.methods.len().max(2) as f64;
+    let axis = Axis::new("mean rank by deletion, insertion, infidelity and ROAD (1 is best)");
+    let title = format!("Methods ranked on {images} images");
+    let chart = BarChart::new(title, axis.range(0.0, end)).digits(2);
+    let bars = bench.methods.iter().map(|row| Bar::new(&row.method, [row.mean_rank]));
+    Ok(bars.fold(chart, BarChart::bar).draw()?)
+}
+
+/// How far each two methods agree.
+pub(crate) fn agreement(bench: &Bench) -> Result<Figure> {
+    let scale = ColorScale::symmetric(1.0)?.label("rank correlation, mean over the images");
+    let count = bench.names.len();
+    let axis = || GridAxis::names("method", bench.names.clone());
+    let title = format!("How far the methods agree on {} images", bench.images);
+    let values = bench.rank_correlation.concat();
+    Ok(HeatMap::new(title, axis(), axis(), (count, count), values, scale).draw()?)
 }
 
 /// A diverging scale around 0, just wide enough.

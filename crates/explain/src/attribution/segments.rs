@@ -23,6 +23,20 @@ impl Default for Segments {
     }
 }
 
+impl std::str::FromStr for Segments {
+    type Err = String;
+
+    /// `7` for a grid of 7×7 cells, `slic:50` for about 50 superpixels.
+    fn from_str(s: &str) -> Result<Self, String> {
+        let number = |s: &str| s.parse::<usize>().ok();
+        match s.strip_prefix("slic:") {
+            Some(count) => number(count).map(Segments::Slic),
+            None => number(s).map(Segments::Grid),
+        }
+        .ok_or_else(|| format!("'{s}': expected a number of cells such as 7, or slic:50"))
+    }
+}
+
 /// Weight of the distance in place against that in colour, of values that span 0 to 1.
 const COMPACTNESS: f64 = 0.2;
 /// Rounds of k-means; the paper finds ten enough.
