@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options, Strategy};
+use cutaway::explain::attribution::{Baseline, Output, Segments};
 use cutaway::probe::attack::Norm;
 use cutaway::probe::{Cover, Size};
 use cutaway::recurrent::lab::Parameter;
@@ -89,6 +90,8 @@ pub(crate) enum Verb {
     Sequence(Sequence),
     /// Fool the network: adversarial attacks, robust accuracy, a certificate against patches
     Attack(Attack),
+    /// Which parts of an image speak for a class: attributions by the standard methods, scored
+    Attribute(Attribute),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -594,6 +597,66 @@ pub(crate) struct Attack {
     /// Write the adversarial images as `adversarial.npy` (f32, 0 to 1), too
     #[arg(long)]
     pub(crate) npy: bool,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Attribute {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    #[command(flatten)]
+    pub(crate) samples: SampleArgs,
+    /// A method, such as gradient, integrated-gradients, grad-cam, lrp or rise, or all; may be given
+    /// several times. Default: integrated-gradients; with --bench all
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) method: Vec<String>,
+    /// The class that is explained, by its number or label. Default: the one that is predicted
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) target: Option<String>,
+    /// Which of its numbers: logit, probability or log-probability
+    #[arg(long, default_value = "logit", value_name = "WHAT")]
+    pub(crate) output: Output,
+    /// Layer of the class activation maps. Default: the last convolution's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: Option<String>,
+    /// Points on the way of integrated gradients
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Samples of the methods that draw some
+    #[arg(long = "samples", value_name = "N")]
+    pub(crate) draws: Option<usize>,
+    /// What stands for nothing: zero, mean, blur or a pixel value from 0 to 255
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) baseline: Option<Baseline>,
+    /// Noise of smooth-grad, as a share of the image's range of values
+    #[arg(long, value_name = "F")]
+    pub(crate) noise: Option<f64>,
+    /// Side of occlusion's window in pixels
+    #[arg(long, value_name = "N")]
+    pub(crate) patch: Option<usize>,
+    /// Pixels from one place of the window to the next
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
+    /// Parts of lime and kernel-shap: N for a grid of N×N cells, slic:N for about N superpixels
+    #[arg(long, value_name = "N|slic:N")]
+    pub(crate) segments: Option<Segments>,
+    /// Write the values as NAME.npy beside the pictures; --json then names the files
+    #[arg(long)]
+    pub(crate) npy: bool,
+    /// Score the attributions: deletion, insertion, infidelity, ROAD, sparseness, complexity
+    #[arg(long)]
+    pub(crate) score: bool,
+    /// With --score or --bench: max-sensitivity over N slightly changed images, too
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) sensitivity: usize,
+    /// Redraw the model's layers from the top, one after the other: do the attributions change?
+    #[arg(long)]
+    pub(crate) randomise: bool,
+    /// Rank the methods on the first N test images instead
+    #[arg(long, value_name = "N", conflicts_with_all = ["score", "randomise", "npy"])]
+    pub(crate) bench: Option<usize>,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,

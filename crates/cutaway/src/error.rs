@@ -49,6 +49,7 @@ impl Error {
                 | Explain::Channel { .. }
                 | Explain::Unit { .. }
                 | Explain::NoSum { .. }
+                | Explain::Operator { .. }
                 | Explain::Setting(_),
             ) => 2,
             _ => 1,

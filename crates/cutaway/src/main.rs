@@ -11,6 +11,7 @@ mod console;
 mod error;
 mod figures;
 mod meter;
+mod npy;
 mod samples;
 
 fn main() -> ExitCode {

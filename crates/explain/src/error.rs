@@ -91,6 +91,27 @@ pub enum Error {
         /// The value.
         value: f32,
     },
+    /// A method of attribution has no rule for a node.
+    #[error("{method} has no rule for node '{node}' ({op}): {problem}")]
+    Operator {
+        /// The method.
+        method: &'static str,
+        /// The node.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// What it can treat.
+        problem: String,
+    },
+    /// An attribution came out as NaN or infinite.
+    #[error(
+        "{method} gave a value that is no finite number: the network's activations or gradients \
+         overflow for this image"
+    )]
+    NoNumber {
+        /// The method.
+        method: String,
+    },
     /// A setting is out of its range.
     #[error("{0}")]
     Setting(String),

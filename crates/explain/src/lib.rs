@@ -6,6 +6,8 @@
 //!   [`Trace`]: the sum that gives one number of it.
 //! - [`units`]: which channels tell two classes apart, and what becomes of the classes
 //!   [without one](without_channel).
+//! - [`attribution`]: which parts of an image speak for a class, by the standard methods;
+//!   [`scores`]: how good such an attribution is.
 //!
 //! ```
 //! let network = cutaway_net::presets::reference_cnn(1);
@@ -16,12 +18,14 @@
 //! ```
 
 mod ablation;
+pub mod attribution;
 mod chain;
 mod error;
 mod filters;
 mod layers;
 mod maps;
 mod order;
+pub mod scores;
 mod separation;
 mod unit;
 mod units;

@@ -1,6 +1,7 @@
 //! Chapters of the report: each turns results into text, figures and tables.
 
 pub(crate) mod attack;
+pub(crate) mod attribute;
 pub(crate) mod corrupt;
 mod filters;
 mod inside;

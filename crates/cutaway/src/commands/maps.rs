@@ -195,7 +195,7 @@ pub(crate) fn short(model: &Model, sample: &Sample) -> String {
 }
 
 /// A sample as part of a file's name.
-fn tag(sample: &Sample) -> String {
+pub(crate) fn tag(sample: &Sample) -> String {
     match sample.index {
         Some(index) => format!("sample-{index}"),
         None => {

@@ -1,6 +1,7 @@
 //! One file a verb.
 
 pub(crate) mod attack;
+pub(crate) mod attribute;
 pub(crate) mod corrupt;
 mod data;
 mod evaluate;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Rnn(verb) => rnn::run(&verb, common),
         Verb::Sequence(verb) => sequence::run(&verb, common),
         Verb::Attack(verb) => attack::run(&verb, common),
+        Verb::Attribute(verb) => attribute::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

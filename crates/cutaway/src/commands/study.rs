@@ -15,6 +15,7 @@ use super::study_windows::{self, WindowFindings};
 use super::train::{self, train_model};
 use crate::args::{Common, Study, Training};
 use crate::chapters::Inside;
+use crate::chapters::attribute::StudyAttributions;
 use crate::chapters::published::Published;
 use crate::error::Result;
 use crate::{chapters, console, figures};
@@ -38,6 +39,7 @@ struct Findings {
     corruptions: StudyCorruptions,
     sequence: sequence::Findings,
     attacks: StudyAttacks,
+    attributions: Option<StudyAttributions>,
 }
 
 /// How commands under the figures name what was studied.
@@ -102,6 +104,7 @@ fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
         corruptions: corrupt::for_study(model, dataset, common)?,
         sequence: sequence::for_study(common)?,
         attacks: attack::for_study(model, dataset, common)?,
+        attributions: StudyAttributions::measure(model, dataset, common)?,
     })
 }
 
@@ -140,6 +143,7 @@ fn results(
         "corrupt": findings.corruptions.results(model, dataset, common),
         "sequence": sequence::to_json(&findings.sequence, common.seed),
         "attack": findings.attacks.results(model, dataset, common),
+        "attribute": findings.attributions.as_ref().map(StudyAttributions::results),
         "published": published
     })
 }
@@ -237,6 +241,9 @@ fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result
     let Subject { model, dataset, .. } = subject;
     let data = format!("{} --seed {}", ask.data, ask.seed);
     let mut all = findings.inside.chapters(model, dataset, &ask.model, &data)?;
+    if let Some(attributions) = &findings.attributions {
+        all.push(attributions.chapter(model, &ask.both)?);
+    }
     if let Some(shifts) = &findings.shifts {
         all.push(shifts.chapter(model, &ask.both)?);
     }

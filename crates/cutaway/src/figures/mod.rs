@@ -1,6 +1,7 @@
 //! From results to figures. Nothing is computed here but what a picture needs.
 
 pub(crate) mod attack;
+pub(crate) mod attribute;
 pub(crate) mod corrupt;
 pub(crate) mod filters;
 pub(crate) mod maps;

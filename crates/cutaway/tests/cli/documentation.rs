@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 17] = [
+const COMMANDS: [(&str, &str); 20] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
@@ -17,6 +17,15 @@ const COMMANDS: [(&str, &str); 17] = [
     ("predict", "predict --data digits --sample 1 --json"),
     ("maps", "maps --data digits --digit 0 --unit 12,3,4 --json"),
     ("units", "units --data digits --classes 0,8 --top 1 --json"),
+    (
+        "attribute",
+        "attribute --data digits --method grad-cam --score --sensitivity 2 --randomise --json",
+    ),
+    ("attribute --method all", "attribute --data digits --method all --samples 10 --json"),
+    (
+        "attribute --bench",
+        "attribute --data digits --bench 1 --method gradient,lrp,grad-cam --json",
+    ),
     ("shift", "shift --data digits --digit 1 --range 2 --limit 5 --json"),
     ("occlude", "occlude --data digits --digit 6 --stride 4 --limit 1 --sizes 8 --json"),
     ("transplant", "transplant --data digits --digit 6 --stride 4 --donors 1 --limit 1 --json"),

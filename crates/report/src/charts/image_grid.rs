@@ -1,7 +1,9 @@
 //! Images side by side with captions: samples, the worst mistakes, the steps of an experiment.
 
+use super::colorbar;
 use super::tiles::{Arrangement, Picture};
 use crate::color::Rgb;
+use crate::colormap::{ColorScale, Excess};
 use crate::error::Result;
 use crate::figure::Figure;
 use crate::pixels::PixelGrid;
@@ -46,6 +48,7 @@ pub struct ImageGrid {
     arrangement: Arrangement,
     limit: usize,
     width: f64,
+    scale: Option<ColorScale>,
 }
 
 impl ImageGrid {
@@ -59,7 +62,8 @@ impl ImageGrid {
             coordinates: false,
             gap: 12.0,
         };
-        ImageGrid { title: title.into(), tiles, arrangement, limit: 1000, width: WIDTH }
+        let (title, scale) = (title.into(), None);
+        ImageGrid { title, tiles, arrangement, limit: 1000, width: WIDTH, scale }
     }
 
     /// Images in a row; as many as fit unless given. Where they do not fit, the images shrink.
@@ -114,6 +118,13 @@ impl ImageGrid {
         self
     }
 
+    /// Draws a colour bar under the images: of those that are numbers coloured by this scale.
+    #[must_use]
+    pub fn color_bar(mut self, scale: ColorScale) -> ImageGrid {
+        self.scale = Some(scale);
+        self
+    }
+
     /// Draws the grid; a placeholder where there is no image.
     ///
     /// # Errors
@@ -137,6 +148,11 @@ impl ImageGrid {
         if rest > 0 {
             let text = format!("and {} not drawn", plural(rest, "further image"));
             bottom = note(&mut scene, &text, PAD, bottom + 4.0, room);
+        }
+        if let Some(scale) = &self.scale {
+            bottom += 14.0;
+            let excess = Excess::count(scale, std::iter::empty());
+            bottom += colorbar::draw(&mut scene, PAD, bottom, room, scale, excess);
         }
         scene.height = bottom + PAD;
         Ok(Figure::new(scene, join(&self.title, &self.words(shown))))

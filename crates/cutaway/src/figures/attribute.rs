@@ -1,0 +1,108 @@
+//! Figures of attributions: signed maps beside the image as the network sees it.
+
+use cutaway::Model;
+use cutaway::explain::attribution::Attribution;
+use cutaway::explain::scores::Bench;
+use cutaway::report::{
+    Axis, Bar, BarChart, ColorScale, Figure, GridAxis, HeatMap, ImageGrid, PixelGrid, Tile, number,
+};
+
+use super::windows::picture_of_input;
+use crate::commands::attribute::Explained;
+use crate::error::Result;
+
+/// Side of a picture of one method, in CSS pixels.
+const LARGE: f64 = 300.0;
+/// Side of a picture of the sheet.
+const SMALL: f64 = 104.0;
+
+/// The image and one method's map, with the method's own scale.
+pub(crate) fn single(
+    model: &Model,
+    one: &Explained,
+    attribution: &Attribution,
+    whose: &str,
+) -> Result<Figure> {
+    let pixels = attribution.pixels();
+    let label = model.label(attribution.target.class);
+    let what = format!("what speaks for (+) and against (−) ‘{label}’");
+    let scale = scale(&pixels).label(what);
+    let image = Tile::new(picture_of_input(model, one.input.view())?)
+        .line("the network’s input")
+        .line(predicted(model, one));
+    let [.., height, width] = attribution.shape[..] else { unreachable!("maps have two axes") };
+    let mut map = Tile::new(PixelGrid::from_values(width, height, &pixels, &scale)?)
+        .line(attribution.method.clone())
+        .line(format!("sum {}", number::significant(attribution.sum, 4)));
+    if let Some(error) = attribution.error {
+        map = map.line(format!("error of the sum {}", number::significant(error, 2)));
+    }
+    let title = format!("{} of {whose}", attribution.method);
+    let grid = ImageGrid::new(title, vec![image, map]);
+    Ok(grid.columns(2).tile_size(LARGE).color_bar(scale).draw()?)
+}
+
+/// The image and every method's map, each on a scale of its own.
+pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figure> {
+    let image = Tile::new(picture_of_input(model, one.input.view())?)
+        .line("input")
+        .line(predicted(model, one));
+    let mut tiles = vec![image];
+    for attribution in &one.attributions {
+        let [.., height, width] = attribution.shape[..] else { unreachable!("two axes at least") };
+        let pixels = attribution.pixels();
+        let scale = scale(&pixels);
+        let tile = Tile::new(PixelGrid::from_values(width, height, &pixels, &scale)?);
+        let end = number::significant(scale.max(), 2);
+        let tile = lines(&attribution.method).into_iter().fold(tile, Tile::line);
+        tiles.push(tile.line(format!("±{end}")));
+    }
+    let target = one.attributions.first().map_or(one.predicted.0, |a| a.target.class);
+    let title = format!("What speaks for ‘{}’ in {whose}", model.label(target));
+    let bar = ColorScale::symmetric(1.0)?.label(
+        "share of the largest value of each map, which stands under it: for (+), against (−)",
+    );
+    let grid = ImageGrid::new(title, tiles).columns(6).tile_size(SMALL);
+    Ok(grid.color_bar(bar).draw()?)
+}
+
+/// A name that is too long for one line under a small picture, broken at a hyphen.
+fn lines(name: &str) -> Vec<&str> {
+    const FITS: usize = 14;
+    let breaks = name.match_indices('-').map(|(at, _)| at + 1).filter(|&at| at <= FITS);
+    match breaks.last() {
+        Some(at) if name.len() > FITS => vec![&name[..at], &name[at..]],
+        _ => vec![name],
+    }
+}
+
+/// Mean ranks of a bench, best first.
+pub(crate) fn ranking(bench: &Bench) -> Result<Figure> {
+    let images = bench.images;
+    let end = bench.methods.len().max(2) as f64;
+    let axis = Axis::new("mean rank by deletion, insertion, infidelity and ROAD (1 is best)");
+    let title = format!("Methods ranked on {images} images");
+    let chart = BarChart::new(title, axis.range(0.0, end)).digits(2);
+    let bars = bench.methods.iter().map(|row| Bar::new(&row.method, [row.mean_rank]));
+    Ok(bars.fold(chart, BarChart::bar).draw()?)
+}
+
+/// How far each two methods agree.
+pub(crate) fn agreement(bench: &Bench) -> Result<Figure> {
+    let scale = ColorScale::symmetric(1.0)?.label("rank correlation, mean over the images");
+    let count = bench.names.len();
+    let axis = || GridAxis::names("method", bench.names.clone());
+    let title = format!("How far the methods agree on {} images", bench.images);
+    let values = bench.rank_correlation.concat();
+    Ok(HeatMap::new(title, axis(), axis(), (count, count), values, scale).draw()?)
+}
+
+/// A diverging scale around 0, just wide enough.
+fn scale(pixels: &[f32]) -> ColorScale {
+    ColorScale::symmetric_for(pixels.iter().map(|&v| f64::from(v)))
+}
+
+fn predicted(model: &Model, one: &Explained) -> String {
+    let (class, probability) = one.predicted;
+    format!("‘{}’ {}", model.label(class), number::percent(f64::from(probability), 1))
+}
