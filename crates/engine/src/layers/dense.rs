@@ -33,7 +33,9 @@ impl Dense {
         }
     }
 
-    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool) {
+    /// Of as many rows as `x` has.
+    pub(crate) fn forward(&self, x: &[f32], y: &mut [f32], relu: bool) {
+        let n = x.len() / self.inputs;
         let epilogue = Epilogue { bias: self.bias.as_deref(), relu, accumulate: false };
         let size = [n, self.inputs, self.outputs];
         gemm::matmul(self.isa, size, x, &self.forward, y, epilogue);
@@ -42,12 +44,12 @@ impl Dense {
     /// Adds the gradients of the input and of the weight, where wanted.
     pub(crate) fn backward(
         &self,
-        n: usize,
         x: &[f32],
         dy: &[f32],
         dx: Option<&mut [f32]>,
         dw: Option<&mut [f32]>,
     ) {
+        let n = x.len() / self.inputs;
         if let Some(dw) = dw {
             let args = Cols {
                 a: dy,

@@ -126,11 +126,14 @@ impl Layer {
             | Layer::LogSoftmax { .. }
             | Layer::Add
             | Layer::Concat { .. }
+            | Layer::Unary(_)
+            | Layer::LocalResponse(_)
             | Layer::BatchNorm(_)
             | Layer::Dropout { .. } => Some(region),
             Layer::Input
             | Layer::Dense(_)
             | Layer::GlobalAverage { .. }
+            | Layer::Plain(_)
             | Layer::Reorder { .. } => None,
         }
     }

@@ -29,7 +29,9 @@
 //! ```
 
 mod attributes;
+mod external;
 mod file;
+mod fold;
 mod metadata;
 mod ops;
 mod proto;
@@ -61,6 +63,12 @@ pub const MAX_FILE_BYTES: u64 = (1 << 31) - 1;
 
 /// The most protobuf fields with content that a file may have; models have thousands.
 const MAX_FIELDS: usize = 1 << 18;
+
+/// How many numbers may be made while reading, by operators that repeat one value: 1 GiB of weights.
+const MAX_MADE: usize = 1 << 28;
+
+/// The most nodes that a network from a file may have.
+const MAX_NODES: usize = 1 << 16;
 
 /// How many numbers a network may have for each byte of its file, where nodes share weights.
 const MAX_SHARING: usize = 16;
@@ -109,7 +117,11 @@ pub fn to_bytes(network: &Network) -> Result<Vec<u8>> {
 /// [`Error::File`] where the file cannot be read, [`Error::InFile`] with what [`from_bytes`] refuses.
 pub fn load(path: impl AsRef<Path>) -> Result<Network> {
     let path = path.as_ref();
-    from_bytes(&file::read(path)?)
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    decode(&file::read(path)?, Some(folder))
         .map_err(|problem| Error::InFile { path: path.to_owned(), problem: Box::new(problem) })
 }
 
@@ -120,6 +132,11 @@ pub fn load(path: impl AsRef<Path>) -> Result<Network> {
 /// with all operators that are not supported, [`Error::ModelNode`] for a node that does not fit,
 /// and what [`Network::new`] refuses.
 pub fn from_bytes(bytes: &[u8]) -> Result<Network> {
+    decode(bytes, None)
+}
+
+/// Reads a network; `folder` is where weights in files of their own may lie.
+fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<Network> {
     let model_error = |problem: String| Error::Model { problem };
     if let Some(what) = other_format(bytes) {
         return Err(model_error(format!("is something else: it looks like {what}")));
@@ -127,7 +144,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Network> {
     wire::check(bytes).map_err(model_error)?;
     let model = proto::ModelProto::decode(bytes)
         .map_err(|error| model_error(format!("is damaged: {error}")))?;
-    reader::read(model, bytes.len())
+    reader::read(model, bytes.len(), folder)
 }
 
 /// Files that people mistake for ONNX, by their first bytes, with the way out.
