@@ -3,7 +3,7 @@
 use super::activation::number;
 use super::{Written, merge};
 use crate::onnx::reader::{Call, Import, Value};
-use crate::{Binary, Op, Unary};
+use crate::{Binary, NodeId, Op, Unary};
 
 pub(super) fn write_binary(binary: Binary) -> Written {
     Written::new(
@@ -116,7 +116,8 @@ pub(super) fn read_mean(import: &mut Import, call: &Call<'_>) -> Result<(), Stri
     let mut sum = import.node_at(call, 0, rank, batch)?;
     for index in 1..count {
         let next = import.node_at(call, index, rank, batch)?;
-        sum = import.step(call, "part", Op::Binary(Binary::Add), vec![sum, next], vec![])?;
+        let op = self::sum(import, sum, next);
+        sum = import.step(call, "part", op, vec![sum, next], vec![])?;
     }
     let share = Op::Unary(Unary::Scale { factor: 1.0 / count.max(1) as f32 });
     import.emit_at(call, batch, share, vec![sum], vec![])
@@ -134,10 +135,18 @@ pub(super) fn join(
     let left = import.node_at(call, a, rank, batch)?;
     let right = import.node_at(call, b, rank, batch)?;
     let op = match binary {
-        Binary::Add if import.shape(left) == import.shape(right) => Op::Add,
+        Binary::Add => sum(import, left, right),
         _ => Op::Binary(binary),
     };
     import.emit_at(call, batch, op, vec![left, right], vec![])
+}
+
+/// The sum of two nodes, with broadcasting where their shapes ask for it.
+pub(super) fn sum(import: &Import, a: NodeId, b: NodeId) -> Op {
+    match import.shape(a) == import.shape(b) {
+        true => Op::Add,
+        false => Op::Binary(Binary::Add),
+    }
 }
 
 /// The number of axes that inputs have together, and which of them is the batch: the axis that is the

@@ -56,20 +56,31 @@ pub(super) fn read_sum(import: &mut Import, call: &Call<'_>) -> Result<(), Strin
         2 => return arithmetic::join(import, call, Binary::Add, 0, 1),
         _ => {}
     }
-    let (rank, batch) = arithmetic::common(import, call, &(0..count).collect::<Vec<_>>())?;
-    let mut parts: Vec<NodeId> = Vec::new();
-    for index in 0..count {
-        parts.push(import.node_at(call, index, rank, batch)?);
+    let all: Vec<usize> = (0..count).collect();
+    let (rank, batch) = arithmetic::common(import, call, &all)?;
+    let mut shapes = Vec::new();
+    for &index in &all {
+        if let Value::Node(operand) = import.value(call, index)? {
+            shapes.push(import.dims(operand));
+        }
     }
-    if parts.iter().all(|&part| import.shape(part) == import.shape(parts[0])) {
+    if shapes.len() == count && shapes.iter().all(|dims| *dims == shapes[0]) {
+        let mut parts: Vec<NodeId> = Vec::new();
+        for index in all {
+            parts.push(import.node_at(call, index, rank, batch)?);
+        }
         return import.emit_at(call, batch, Op::Add, parts, vec![]);
     }
-    let mut sum = parts[0];
-    let (&last, middle) = parts[1..].split_last().ok_or("expected inputs")?;
-    for &part in middle {
-        sum = import.step(call, "part", Op::Binary(Binary::Add), vec![sum, part], vec![])?;
+    let mut sum = import.node_at(call, 0, rank, batch)?;
+    for index in 1..count {
+        let next = import.node_at(call, index, rank, batch)?;
+        let op = arithmetic::sum(import, sum, next);
+        sum = match index + 1 == count {
+            true => return import.emit_at(call, batch, op, vec![sum, next], vec![]),
+            false => import.step(call, "part", op, vec![sum, next], vec![])?,
+        };
     }
-    import.emit_at(call, batch, Op::Binary(Binary::Add), vec![sum, last], vec![])
+    Ok(())
 }
 
 /// Along any axis but the batch. Constants among the inputs become nodes.

@@ -46,7 +46,7 @@ pub(super) fn read_average(import: &mut Import, call: &Call<'_>) -> Result<(), S
             return Err("dilated windows over padding that does not count are not supported".into());
         }
         let share = 1.0 / (pool.kernel[0] * pool.kernel[1]) as f32;
-        return dilated(import, call, &window, 0.0, Op::Binary(Binary::Add), share);
+        return dilated(import, call, &window, 0.0, Op::Add, share);
     }
     if counts && declared != [0; 4] {
         let [top, left, bottom, right] = declared;
