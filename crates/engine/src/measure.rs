@@ -51,7 +51,7 @@ pub fn layer_times(network: &Network, options: &Options, repeats: usize) -> Resu
     let layers = prepared_layers(isa, network, true);
     let everywhere = Gradients { nodes: vec![network.input()], params: true };
     let keep = vec![network.input(), network.output()];
-    let request = Request { keep, gradients: Some(everywhere), training: true };
+    let request = Request { keep, gradients: Some(everywhere), training: true, split: 1 };
     let prepared = Prepared::new(Plan::new(isa, network, &layers, &request));
     let stopwatch = Stopwatch { network, layers: &layers, plan: &prepared.plan };
     let threads = pool.current_num_threads() as f64;
@@ -98,7 +98,7 @@ impl Stopwatch<'_> {
     }
 
     fn chunk(&self) -> Run {
-        Run { n: self.plan.chunk, first: 0, training: true, seed: 0 }
+        Run { n: self.plan.chunk, first: 0, training: true, seed: 0, split: 1 }
     }
 
     fn forward(&self, ws: &mut Workspace, i: usize) {

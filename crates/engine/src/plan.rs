@@ -15,6 +15,19 @@ pub(crate) struct Step {
     pub(crate) output: usize,
     /// Its parameters, first and one past the last.
     pub(crate) params: (usize, usize),
+    /// What follows in place, in inference: bits are those of steps of their own.
+    pub(crate) then: Vec<Then>,
+    /// Channels of its output.
+    pub(crate) channels: usize,
+}
+
+/// What a step does to its output while it is in cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The layer of a node, which [`Layer::works_in_place`].
+    Node(usize),
+    /// Adds another buffer.
+    Add(usize),
 }
 
 /// What a plan must be able to answer.
@@ -25,6 +38,8 @@ pub(crate) struct Request {
     /// The backward pass is wanted, to parameters and to these nodes.
     pub(crate) gradients: Option<Gradients>,
     pub(crate) training: bool,
+    /// Threads that may share an image.
+    pub(crate) split: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,9 +62,18 @@ pub(crate) struct Plan {
     /// over a batch are formed in the same order on every machine.
     pub(crate) chunk: usize,
     scratch: usize,
+    /// Threads that may share an image.
+    split: usize,
     gradients: bool,
     training: bool,
     pub(crate) isa: Isa,
+}
+
+/// Where a node works in place: a step, and which of the node's inputs it computes.
+#[derive(Clone, Copy)]
+struct Host {
+    step: usize,
+    input: usize,
 }
 
 /// Memory of one chunk's activations that still fits a common last-level cache.
@@ -99,6 +123,7 @@ impl Plan {
             params: request.gradients.as_ref().is_some_and(|g| g.params),
             chunk: 1,
             scratch: 0,
+            split: request.split,
             gradients: request.gradients.is_some(),
             training: request.training,
             isa,
@@ -113,8 +138,16 @@ impl Plan {
             if has_input && fused(id) {
                 let NodeId(source) = node.inputs[0];
                 let step = plan.steps.iter_mut().find(|s| s.node == source);
-                if let Some(step) = step {
+                if let Some(step) = step.filter(|step| step.then.is_empty()) {
                     step.relu = true;
+                    plan.buffer_of[id.0] = plan.buffer_of[source].take();
+                    continue;
+                }
+            }
+            if has_input && request.gradients.is_none() && !request.training {
+                if let Some((host, then)) = plan.place_behind(network, layers, id, &free) {
+                    let NodeId(source) = node.inputs[host.input];
+                    plan.steps[host.step].then.push(then);
                     plan.buffer_of[id.0] = plan.buffer_of[source].take();
                     continue;
                 }
@@ -130,11 +163,41 @@ impl Plan {
                 inputs: inputs.collect(),
                 output,
                 params,
+                then: Vec::new(),
+                channels: layers::pixels_channels(network.shape(id))[1],
             });
         }
         plan.mark_wanted(request);
         plan.size(network, layers);
         plan
+    }
+
+    /// The step behind which a node can work in place, and how: its input must go nowhere else.
+    fn place_behind(
+        &self,
+        network: &Network,
+        layers: &[Layer],
+        id: NodeId,
+        free: &impl Fn(NodeId) -> bool,
+    ) -> Option<(Host, Then)> {
+        let inputs = &network.node(id).inputs;
+        let host = |input: usize| {
+            let buffer = self.buffer_of[inputs[input].0]?;
+            let step = self.steps.iter().rposition(|step| step.output == buffer)?;
+            let real = !matches!(layers[self.steps[step].node], Layer::Input | Layer::Plain(_));
+            (free(inputs[input]) && real).then_some(Host { step, input })
+        };
+        match &layers[id.0] {
+            layer if layer.works_in_place() => Some((host(0)?, Then::Node(id.0))),
+            Layer::Add if inputs.len() == 2 && inputs[0] != inputs[1] => {
+                let hosts = [host(0), host(1)].into_iter().flatten();
+                let last = hosts.max_by_key(|host| host.step)?;
+                let other = self.buffer_of[inputs[1 - last.input].0]?;
+                let image = network.shape(id).len() == 3;
+                (image && other < self.steps[last.step].output).then_some((last, Then::Add(other)))
+            }
+            _ => None,
+        }
     }
 
     fn mark_wanted(&mut self, request: &Request) {
@@ -159,7 +222,8 @@ impl Plan {
         let lens = lens.map(|id| network.shape(id).iter().product::<usize>());
         let per_image = lens.sum::<usize>() * (1 + usize::from(self.gradients));
         self.chunk = (CHUNK_BYTES / 4 / per_image.max(1)).clamp(1, MAX_CHUNK);
-        let scratch = |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients);
+        let scratch =
+            |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients, self.split);
         self.scratch = self.steps.iter().map(scratch).max().unwrap_or(0);
     }
 
@@ -203,7 +267,30 @@ impl Plan {
             let x = Inputs { buffers: before, ids: &step.inputs, lens: &self.lens, n: run.n };
             let y = &mut rest[0][..run.n * self.lens[step.output]];
             let layer = &layers[step.node];
-            layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch);
+            let post = |slot: usize, first: usize, part: &mut [f32]| {
+                self.finish(layers, step, before, [slot, first], part);
+            };
+            layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch, &post);
+        }
+    }
+
+    /// Does to a part of a step's output, whole pixels from the first on, what follows in place.
+    pub(crate) fn finish(
+        &self,
+        layers: &[Layer],
+        step: &Step,
+        values: &[Vec<f32>],
+        [slot, first]: [usize; 2],
+        part: &mut [f32],
+    ) {
+        for then in &step.then {
+            match *then {
+                Then::Node(node) => layers[node].apply_in_place(self.isa, part),
+                Then::Add(buffer) => {
+                    let from = slot * self.lens[buffer] + first * step.channels;
+                    layers::pointwise::add(self.isa, &values[buffer][from..][..part.len()], part);
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! set. The only `unsafe` code of the project lives in this folder: every kernel has a safe entry
 //! that checks all offsets against the slices first.
 
+pub(crate) mod depthwise;
 pub(crate) mod gemm;
 pub(crate) mod peak;
 pub(crate) mod vector;

@@ -65,7 +65,12 @@ pub(crate) struct Run {
     pub(crate) training: bool,
     /// Of dropout.
     pub(crate) seed: u64,
+    /// Threads that may share an image: more than one where there are fewer images than threads.
+    pub(crate) split: usize,
 }
+
+/// What is done to a part of an output while it is in cache: `post(image, first pixel, part)`.
+pub(crate) type Post<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
 
 /// `[pixels, channels]` of a sample's shape: of an image; all else is one pixel.
 pub(crate) fn pixels_channels(shape: &[usize]) -> [usize; 2] {
@@ -216,10 +221,33 @@ impl Layer {
         }
     }
 
-    pub(crate) fn scratch_len(&self, images: usize, gradients: bool) -> usize {
+    pub(crate) fn scratch_len(&self, images: usize, gradients: bool, split: usize) -> usize {
         match self {
-            Layer::Conv(conv) => conv.scratch_len(images, gradients),
+            Layer::Conv(conv) => conv.scratch_len(images, gradients, split),
             _ => 0,
+        }
+    }
+
+    /// Whether the layer changes each number of a pixel by itself, so that it can work in place behind
+    /// another.
+    pub(crate) fn works_in_place(&self) -> bool {
+        matches!(self, Layer::BatchNorm(_) | Layer::Unary(_) | Layer::Relu)
+    }
+
+    /// Applies it to whole pixels, in inference.
+    pub(crate) fn apply_in_place(&self, isa: Isa, y: &mut [f32]) {
+        match self {
+            Layer::BatchNorm(norm) => norm.apply(isa, y),
+            Layer::Unary(unary) => pointwise::unary_in_place(isa, *unary, y),
+            Layer::Relu => pointwise::relu_in_place(isa, y),
+            _ => unreachable!("it does not work in place"),
+        }
+    }
+
+    /// Gives back memory that only another [`Layer::prepare`] would need.
+    pub(crate) fn settle(&mut self) {
+        if let Layer::Conv(conv) = self {
+            conv.settle();
         }
     }
 }
@@ -292,7 +320,9 @@ fn concat_one(x: &[f32], first: usize, count: usize, total: usize, y: &mut [f32]
     }
 }
 
-/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`].
+/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`], and `post` to every
+/// part of the output.
+#[allow(clippy::too_many_arguments)] // a step's buffers and what becomes of them
 pub(crate) fn forward(
     layer: &Layer,
     isa: Isa,
@@ -301,12 +331,25 @@ pub(crate) fn forward(
     y: &mut [f32],
     relu: bool,
     scratch: &mut [f32],
+    post: &Post<'_>,
 ) {
+    if let Layer::Conv(conv) = layer {
+        return conv.forward(run.n, x.get(0), y, relu, scratch, run.split, post);
+    }
+    forward_whole(layer, isa, run, x, y, relu);
+    let len = y.len() / run.n.max(1);
+    for (slot, y) in y.chunks_exact_mut(len.max(1)).enumerate() {
+        post(slot, 0, y);
+    }
+}
+
+/// Layers that do not apply `post` themselves.
+fn forward_whole(layer: &Layer, isa: Isa, run: Run, x: Inputs<'_>, y: &mut [f32], relu: bool) {
     match layer {
         Layer::Input => {}
-        Layer::Conv(conv) => conv.forward(run.n, x.get(0), y, relu, scratch),
-        Layer::Dense(dense) => dense.forward(x.get(0), y, relu),
-        Layer::Pool(pool) => pool.forward(run.n, x.get(0), y),
+        Layer::Conv(_) => unreachable!("it applies `post` itself"),
+        Layer::Dense(dense) => dense.forward(x.get(0), y, relu, run.split),
+        Layer::Pool(pool) => pool.forward(run.n, x.get(0), y, run.split),
         Layer::GlobalAverage { pixels, channels } => {
             pointwise::mean_pixels(*pixels, *channels, x.get(0), y);
         }

@@ -4,6 +4,8 @@
 //! whole batch, gathered from all chunks between two phases of a step (see `trainer`): sums in a
 //! fixed order, so that the bits do not depend on the number of threads.
 
+use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
+
 /// Parameters of one batch normalisation.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchNorm {
@@ -70,6 +72,12 @@ impl BatchNorm {
                 y[i] = (x[i] - self.mean[i]) * self.inverse[i] * self.scale[i] + self.bias[i];
             }
         }
+    }
+
+    /// [`BatchNorm::forward`] in place, of whole pixels.
+    pub(crate) fn apply(&self, isa: Isa, y: &mut [f32]) {
+        // SAFETY: the kernel has no conditions.
+        unsafe { dispatch(isa, Apply { norm: self, y }) }
     }
 
     /// Adds the gradients. In training the batch's own statistics depend on the input too.
@@ -146,6 +154,24 @@ impl BatchNorm {
         for pixel in x.chunks_exact(c) {
             for i in 0..c {
                 sums[i] += f(i, pixel[i]);
+            }
+        }
+    }
+}
+
+struct Apply<'a> {
+    norm: &'a BatchNorm,
+    y: &'a mut [f32],
+}
+
+impl Kernel for Apply<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let BatchNorm { mean, inverse, scale, bias, .. } = self.norm;
+        for y in self.y.chunks_exact_mut(mean.len()) {
+            let channels = y.iter_mut().zip(mean).zip(inverse).zip(scale).zip(bias);
+            for ((((y, mean), inverse), scale), bias) in channels {
+                *y = (*y - mean) * inverse * scale + bias;
             }
         }
     }

@@ -93,6 +93,26 @@ pub(crate) fn unary(isa: Isa, unary: Unary, x: &[f32], y: &mut [f32]) {
     unsafe { dispatch(isa, Each { unary, x, y }) }
 }
 
+/// The same in place.
+pub(crate) fn unary_in_place(isa: Isa, unary: Unary, y: &mut [f32]) {
+    let mut x = [0.0; 256];
+    for y in y.chunks_mut(x.len()) {
+        let x = &mut x[..y.len()];
+        x.copy_from_slice(y);
+        self::unary(isa, unary, x, y);
+    }
+}
+
+/// [`relu`] in place.
+pub(crate) fn relu_in_place(isa: Isa, y: &mut [f32]) {
+    let mut x = [0.0; 256];
+    for y in y.chunks_mut(x.len()) {
+        let x = &mut x[..y.len()];
+        x.copy_from_slice(y);
+        relu(isa, x, y);
+    }
+}
+
 /// Adds its gradient.
 pub(crate) fn unary_backward(unary: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
     for (i, dx) in dx.iter_mut().enumerate() {

@@ -138,6 +138,14 @@ impl Layer {
         }
     }
 
+    /// The region that is computed where `region` is wanted.
+    pub(crate) fn aligned(&self, region: Region) -> Region {
+        match self {
+            Layer::Conv(conv) => conv.aligned(region),
+            _ => region,
+        }
+    }
+
     /// Whether every number of the output depends on the whole input, or stands elsewhere than its
     /// pixel.
     pub(crate) fn is_global(&self) -> bool {

@@ -46,6 +46,7 @@ pub(crate) fn knows(op: &str) -> bool {
                 | "ReduceMin"
                 | "ReduceMean"
                 | "DequantizeLinear"
+                | "ScatterND"
         )
 }
 
@@ -118,6 +119,13 @@ pub(crate) fn evaluate(import: &mut Import, call: &Call<'_>, op: &str) -> Result
         "Gather" => gather(import, &x, &*input(1)?, a.int("axis", 0)?)?,
         "Slice" => slice(import, call, &x, &inputs)?,
         "Split" => return split(import, call, &x, &inputs),
+        "ScatterND" => {
+            let reduction = a.text("reduction", "none")?;
+            if reduction != "none" {
+                return Err(format!("reduction {reduction:?} is not supported"));
+            }
+            scatter(import, &x, &*input(1)?, &*input(2)?)?
+        }
         "DequantizeLinear" => {
             let zero = inputs.get(2).cloned().flatten();
             call.attributes.require("block_size", 0, 0)?;
@@ -592,6 +600,52 @@ fn reduce(
         Data::Floats(_) => floats(x, dims, sums.into_iter().map(|v| v as f32).collect()),
         _ => ints(x, dims, sums.into_iter().map(|v| v as i64).collect()),
     })
+}
+
+/// A copy with slices replaced; the last axis of `at` names a slice.
+fn scatter(
+    import: &mut Import,
+    x: &Tensor,
+    at: &Tensor,
+    updates: &Tensor,
+) -> Result<Tensor, String> {
+    import.make(x.len())?;
+    let depth = at.dims.last().copied().unwrap_or(0);
+    if depth == 0 || depth > x.dims.len() {
+        return Err(format!("positions of shape {:?} do not fit {:?}", at.dims, x.dims));
+    }
+    let from = strides(&x.dims);
+    let len: usize = x.dims[depth..].iter().product();
+    let mut starts = Vec::new();
+    for place in whole(at)?.chunks_exact(depth) {
+        let mut start = 0;
+        for (axis, &index) in place.iter().enumerate() {
+            start += positions(&[index], x.dims[axis])?[0] * from[axis];
+        }
+        starts.push(start);
+    }
+    if updates.len() != starts.len() * len {
+        return Err(format!("updates of shape {:?} do not fit the positions", updates.dims));
+    }
+    let data = match (&x.data, &updates.data) {
+        (Data::Floats(x), Data::Floats(new)) => Data::Floats(scattered(x, &starts, len, new)),
+        (Data::Ints(x), Data::Ints(new)) => Data::Ints(scattered(x, &starts, len, new)),
+        _ => return Err("its constants are of types that do not go together".into()),
+    };
+    Ok(Tensor { name: x.name.clone(), dims: x.dims.clone(), data })
+}
+
+fn scattered<T: Copy>(
+    x: &[T],
+    starts: &[usize],
+    len: usize,
+    updates: &[T],
+) -> std::sync::Arc<[T]> {
+    let mut all = x.to_vec();
+    for (i, &start) in starts.iter().enumerate() {
+        all[start..start + len].copy_from_slice(&updates[i * len..(i + 1) * len]);
+    }
+    all.into()
 }
 
 /// `(x − zero) · scale`, one of each for all or one along an axis.
