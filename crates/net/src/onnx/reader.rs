@@ -279,10 +279,11 @@ impl Import {
             Value::Node(operand) => self.dims(*operand),
             Value::Constant(tensor) => tensor.dims.clone(),
         };
+        // As many axes on both sides: where a batch is put in front of them later, they stay aligned.
+        while dims.len() < rank {
+            dims.insert(0, 1);
+        }
         if let Some(batch) = batch {
-            while dims.len() < rank {
-                dims.insert(0, 1);
-            }
             if dims.get(batch) != Some(&1) {
                 return Err(format!(
                     "input {index} has sizes {dims:?}; expected 1 along axis {batch}, the batch"
