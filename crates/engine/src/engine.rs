@@ -156,7 +156,13 @@ impl Engine {
         taps.sort();
         taps.dedup();
         let n = batch.shape()[0];
-        let request = Request { keep: taps.clone(), gradients: None, training: false, split: 1 };
+        let request = Request {
+            keep: taps.clone(),
+            gradients: None,
+            training: false,
+            split: 1,
+            reuse: true,
+        };
         let mut prepared = self.prepared(request.clone());
         // Fewer chunks than threads: threads share the images.
         let split = self.threads() / n.div_ceil(prepared.plan.chunk).max(1);
@@ -175,7 +181,8 @@ impl Engine {
                     let run = Run { split: split.max(1), ..run };
                     prepared.plan.forward(&self.layers, ws, run, 0..prepared.plan.steps.len());
                     for (&id, out) in taps.iter().zip(outputs) {
-                        self.read(&ws.values[prepared.plan.buffer(id)], id, out);
+                        let place = prepared.plan.place(prepared.plan.buffer(id));
+                        self.read(&ws.values[place], id, out);
                     }
                 });
             });
@@ -241,7 +248,7 @@ impl Engine {
         keep.sort();
         keep.dedup();
         let gradients = Some(plan::Gradients { nodes: wanted.clone(), params });
-        let prepared = self.prepared(Request { keep, gradients, training: false, split: 1 });
+        let prepared = self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
         let pass = BackwardPass { engine: self, prepared: &prepared, n, seeds };
         pass.run(batch.as_slice().expect("in standard order"), &wanted, params)
     }

@@ -21,6 +21,17 @@ pub(crate) struct Step {
     pub(crate) channels: usize,
 }
 
+impl Step {
+    /// The buffers that it reads.
+    fn reads(&self) -> impl Iterator<Item = usize> + '_ {
+        let added = self.then.iter().filter_map(|then| match then {
+            Then::Add(buffer) => Some(*buffer),
+            Then::Node(_) => None,
+        });
+        self.inputs.iter().copied().chain(added)
+    }
+}
+
 /// What a step does to its output while it is in cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
@@ -40,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) training: bool,
     /// Threads that may share an image.
     pub(crate) split: usize,
+    /// Memory is used again as soon as nobody needs what it holds; not where values must stay.
+    pub(crate) reuse: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Numbers per image of each buffer.
     pub(crate) lens: Vec<usize>,
+    /// The memory of each buffer, an index into [`Workspace::values`]: its own unless memory is reused.
+    place: Vec<usize>,
     /// The buffer of a node's value, where it has one of its own.
     buffer_of: Vec<Option<usize>>,
     /// Buffers whose gradient is wanted.
@@ -118,6 +133,7 @@ impl Plan {
         let mut plan = Plan {
             steps: Vec::new(),
             lens: Vec::new(),
+            place: Vec::new(),
             buffer_of: vec![None; nodes.len()],
             wanted: Vec::new(),
             params: request.gradients.as_ref().is_some_and(|g| g.params),
@@ -169,7 +185,52 @@ impl Plan {
         }
         plan.mark_wanted(request);
         plan.size(network, layers);
+        plan.place = (0..plan.lens.len()).collect();
+        if request.reuse {
+            plan.reuse(request);
+        }
         plan
+    }
+
+    /// Gives each buffer the memory of one that is not needed any more, the tightest that holds it; where
+    /// none does the largest, which grows.
+    fn reuse(&mut self, request: &Request) {
+        let mut last = vec![0; self.lens.len()];
+        for (at, step) in self.steps.iter().enumerate() {
+            last[step.output] = last[step.output].max(at);
+            step.reads().for_each(|buffer| last[buffer] = at);
+        }
+        for &id in &request.keep {
+            last[self.buffer(id)] = usize::MAX;
+        }
+        let mut sizes: Vec<usize> = Vec::new();
+        let mut idle: Vec<usize> = Vec::new();
+        for (at, step) in self.steps.iter().enumerate() {
+            let len = self.lens[step.output];
+            let tight = idle.iter().copied().filter(|&place| sizes[place] >= len);
+            let best = tight.min_by_key(|&place| sizes[place]);
+            let place = match best.or_else(|| idle.iter().copied().max_by_key(|&place| sizes[place])) {
+                Some(place) => {
+                    idle.retain(|&other| other != place);
+                    sizes[place] = sizes[place].max(len);
+                    place
+                }
+                None => {
+                    sizes.push(len);
+                    sizes.len() - 1
+                }
+            };
+            self.place[step.output] = place;
+            let mut done: Vec<usize> = step.reads().chain([step.output]).collect();
+            done.sort_unstable();
+            done.dedup();
+            idle.extend(done.into_iter().filter(|&buffer| last[buffer] == at).map(|b| self.place[b]));
+        }
+    }
+
+    /// Memory of a buffer in a workspace.
+    pub(crate) fn place(&self, buffer: usize) -> usize {
+        self.place[buffer]
     }
 
     /// The step behind which a node can work in place, and how: its input must go nowhere else.
@@ -237,7 +298,11 @@ impl Plan {
     }
 
     pub(crate) fn workspace(&self) -> Workspace {
-        let buffers = || self.lens.iter().map(|len| vec![0.0; len * self.chunk]);
+        let mut sizes = vec![0; self.place.iter().max().map_or(0, |last| last + 1)];
+        for (&place, &len) in self.place.iter().zip(&self.lens) {
+            sizes[place] = sizes[place].max(len);
+        }
+        let buffers = || sizes.iter().map(|len| vec![0.0; len * self.chunk]);
         let gradients = if self.gradients {
             let wanted = buffers().zip(&self.wanted);
             wanted.map(|(buffer, wanted)| if *wanted { buffer } else { Vec::new() }).collect()
@@ -249,7 +314,7 @@ impl Plan {
 
     /// Copies sample-major `[channels, pixels]` images into the input buffer.
     pub(crate) fn load(&self, network: &Network, ws: &mut Workspace, images: &[f32]) {
-        let buffer = self.buffer_of_input();
+        let buffer = self.place[self.buffer_of_input()];
         let [pixels, channels] = layers::pixels_channels(network.shape(NodeId(0)));
         to_channels_last(pixels, channels, images, &mut ws.values[buffer][..images.len()]);
     }
@@ -263,14 +328,20 @@ impl Plan {
         range: std::ops::Range<usize>,
     ) {
         for step in &self.steps[range] {
-            let (before, rest) = ws.values.split_at_mut(step.output);
-            let x = Inputs { buffers: before, ids: &step.inputs, lens: &self.lens, n: run.n };
-            let y = &mut rest[0][..run.n * self.lens[step.output]];
+            if matches!(layers[step.node], Layer::Input) {
+                continue;
+            }
+            // Taken out meanwhile, so that the others can be read.
+            let mut output = std::mem::take(&mut ws.values[self.place[step.output]]);
+            let (buffers, place) = (&ws.values[..], Some(&self.place[..]));
+            let x = Inputs { buffers, place, ids: &step.inputs, lens: &self.lens, n: run.n };
+            let y = &mut output[..run.n * self.lens[step.output]];
             let layer = &layers[step.node];
             let post = |slot: usize, first: usize, part: &mut [f32]| {
-                self.finish(layers, step, before, [slot, first], part);
+                self.finish(layers, step, buffers, [slot, first], part);
             };
             layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch, &post);
+            ws.values[self.place[step.output]] = output;
         }
     }
 
@@ -288,7 +359,8 @@ impl Plan {
                 Then::Node(node) => layers[node].apply_in_place(self.isa, part),
                 Then::Add(buffer) => {
                     let from = slot * self.lens[buffer] + first * step.channels;
-                    layers::pointwise::add(self.isa, &values[buffer][from..][..part.len()], part);
+                    let other = &values[self.place[buffer]][from..][..part.len()];
+                    layers::pointwise::add(self.isa, other, part);
                 }
             }
         }
@@ -321,7 +393,13 @@ impl Plan {
             if step.relu {
                 layers::pointwise::relu_mask(self.isa, y, dy);
             }
-            let x = Inputs { buffers: &ws.values, ids: &step.inputs, lens: &self.lens, n: run.n };
+            let x = Inputs {
+                buffers: &ws.values,
+                place: None,
+                ids: &step.inputs,
+                lens: &self.lens,
+                n: run.n,
+            };
             let (first, last) = if self.params { step.params } else { (0, 0) };
             let (start, end) = (offsets[first], offsets[last]);
             let (weight, bias) = params[start..end].split_at_mut(match last - first {

@@ -84,6 +84,9 @@ pub(crate) enum Algorithm {
     Winograd(Tile),
 }
 
+/// Transformed weights that no cache near a core holds: 8 MiB.
+const LARGE_WEIGHTS: usize = 1 << 21;
+
 /// Tiles that share one pass over the transformed weights.
 const TILES_PER_PASS: usize = 48;
 
@@ -110,7 +113,11 @@ impl Algorithm {
             // Each transformed element takes about a dozen operations on its way in and out, and
             // the transformed weights are read once a pass.
             let weights = area * c * o * tiles.min(TILES_PER_PASS) / TILES_PER_PASS;
-            let cost = area * tiles * (c * o + 12 * (c + o)) + 4 * weights;
+            let mut cost = area * tiles * (c * o + 12 * (c + o)) + 4 * weights;
+            if area * c * o > LARGE_WEIGHTS {
+                // They come from memory, not from cache, at every pass.
+                cost += 10 * area * c * o * tiles.div_ceil(TILES_PER_PASS);
+            }
             if cost < best.0 {
                 best = (cost, Algorithm::Winograd(tile));
             }

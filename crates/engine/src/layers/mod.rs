@@ -256,6 +256,8 @@ impl Layer {
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub(crate) buffers: &'a [Vec<f32>],
+    /// Which of them a buffer's memory is, where that is not its own.
+    pub(crate) place: Option<&'a [usize]>,
     pub(crate) ids: &'a [usize],
     /// Numbers per image of each buffer.
     pub(crate) lens: &'a [usize],
@@ -264,14 +266,18 @@ pub(crate) struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     fn get(&self, i: usize) -> &'a [f32] {
-        let id = self.ids[i];
-        &self.buffers[id][..self.n * self.lens[id]]
+        &self.memory(i)[..self.n * self.lens[self.ids[i]]]
     }
 
     /// Input `i` of one image.
     fn slot(&self, i: usize, slot: usize) -> &'a [f32] {
-        let (id, len) = (self.ids[i], self.lens[self.ids[i]]);
-        &self.buffers[id][slot * len..(slot + 1) * len]
+        let len = self.lens[self.ids[i]];
+        &self.memory(i)[slot * len..(slot + 1) * len]
+    }
+
+    fn memory(&self, i: usize) -> &'a [f32] {
+        let id = self.ids[i];
+        &self.buffers[self.place.map_or(id, |place| place[id])]
     }
 }
 
