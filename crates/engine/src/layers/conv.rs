@@ -282,9 +282,15 @@ impl Conv {
             return;
         }
         match self.algorithm {
+            Algorithm::Direct if self.shares_columns(split) => {
+                self.forward_columns(n, x, y, relu, scratch, split);
+            }
             Algorithm::Direct => self.forward_direct(n, x, y, relu, scratch),
             Algorithm::Depthwise => self.forward_depthwise(n, x, y, relu, scratch),
-            Algorithm::Winograd(tile) => self.forward_winograd(tile, n, x, y, relu, scratch),
+            Algorithm::Winograd(tile) => {
+                let split = if self.shape.multiply_adds() < SPLIT_WORK { 1 } else { split };
+                self.forward_winograd(tile, n, x, y, relu, scratch, split);
+            }
         }
         for (slot, y) in y.chunks_exact_mut(self.shape.output_len()).enumerate() {
             post(slot, 0, y);
@@ -553,6 +559,60 @@ impl Conv {
         }
     }
 
+    /// Whether threads share the filters and not the pixels: of few pixels, with many weights to read.
+    fn shares_columns(&self, split: usize) -> bool {
+        let s = &self.shape;
+        let few = s.output[0] * s.output[1] <= COLUMN_PIXELS;
+        let plain = self.algorithm == Algorithm::Direct && s.groups == 1;
+        split > 1 && few && plain && s.weights() >= COLUMN_WEIGHTS
+    }
+
+    fn forward_columns(
+        &self,
+        n: usize,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+        split: usize,
+    ) {
+        let s = &self.shape;
+        let (x, _) = self.padded(n, x, scratch);
+        let (o, width) = (s.output[2], gemm::panel_width(self.isa));
+        let each = o.div_ceil(width).div_ceil(split) * width;
+        let packed = each * s.weights() / o;
+        let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
+        for (image, out) in images {
+            let weights = self.forward.par_chunks(packed).enumerate();
+            let parts: Vec<Vec<f32>> = weights
+                .map(|(part, weights)| {
+                    let columns = part * each..o.min((part + 1) * each);
+                    let mut columns_of = vec![0.0; self.pixels.len() * columns.len()];
+                    let bias = self.bias.as_ref().map(|bias| &bias[columns.clone()]);
+                    let args = Rows {
+                        a: image,
+                        rows: &self.pixels,
+                        segments: &self.runs.offsets,
+                        inner: self.runs.len,
+                        b: weights,
+                        n: columns.len(),
+                        c: &mut columns_of,
+                        ldc: columns.len(),
+                        epilogue: Epilogue { bias, relu, accumulate: false },
+                    };
+                    gemm::rows(self.isa, args);
+                    columns_of
+                })
+                .collect();
+            for (part, values) in parts.iter().enumerate() {
+                let columns = values.len() / self.pixels.len();
+                for (pixel, values) in values.chunks_exact(columns).enumerate() {
+                    out[pixel * o + part * each..][..columns].copy_from_slice(values);
+                }
+            }
+        }
+    }
+
     fn forward_depthwise(
         &self,
         n: usize,
@@ -731,6 +791,10 @@ const STRIP_FLOATS: usize = 1 << 17;
 /// Below so many output pixels a strip would read the weights too often.
 const STRIP_PIXELS: usize = 256;
 
+/// Up to so many output pixels, with so many weights, threads share the filters.
+const COLUMN_PIXELS: usize = 100;
+const COLUMN_WEIGHTS: usize = 1 << 18;
+
 /// Threads share an image where it takes so many multiply-adds.
 const SPLIT_WORK: usize = 1 << 21;
 
@@ -740,12 +804,18 @@ impl Conv {
         let s = &self.shape;
         let [oh, ow, o] = s.output;
         let split = if s.multiply_adds() < SPLIT_WORK { 1 } else { split.max(1) };
+        if self.shares_columns(split) {
+            return Strips { lines: oh, count: 1, parts: 1 };
+        }
         let (mut lines, step) = match self.algorithm {
             Algorithm::Winograd(tile) => {
                 let [rows, across] = self.grid_tiles(tile);
+                // Threads that share so few tiles share the weights instead.
                 let whole = rows * across < 2 * TILES_PER_PASS;
-                let rows = if whole { rows } else { TILES_PER_PASS.div_ceil(across) };
-                (rows * tile.m(), tile.m())
+                if whole {
+                    return Strips { lines: rows * tile.m(), count: 1, parts: 1 };
+                }
+                (TILES_PER_PASS.div_ceil(across) * tile.m(), tile.m())
             }
             _ => {
                 let line = ow * o + s.stride[0] * s.input[1] * s.input[2];
@@ -936,6 +1006,7 @@ impl Conv {
         gemm::products(self.isa, area, [tiles, k, n], strides, a, b, c, epilogue);
     }
 
+    #[allow(clippy::too_many_arguments)] // as `forward`
     fn forward_winograd(
         &self,
         tile: Tile,
@@ -944,6 +1015,7 @@ impl Conv {
         y: &mut [f32],
         relu: bool,
         scratch: &mut [f32],
+        split: usize,
     ) {
         let s = &self.shape;
         let (area, c, o) = (tile.n() * tile.n(), s.input[2], s.output[2]);
@@ -955,11 +1027,25 @@ impl Conv {
             let m = &mut rest[..area * wino::plane(tiles, o)];
             let x = &x[first * s.input_len()..(first + images) * s.input_len()];
             wino::input_transform(self.isa, tile, self.input_grid(tile, images), x, v);
-            self.products(area, tiles, v, &self.forward, m, c, o);
+            match split {
+                1 => self.products(area, tiles, v, &self.forward, m, c, o),
+                _ => self.shared_products(split, area, tiles, v, m),
+            }
             let y = &mut y[first * s.output_len()..(first + images) * s.output_len()];
             let grid = self.output_grid(tile, images);
             wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), relu);
         }
+    }
+
+    /// The products of a forward pass, shared out among threads, each of which reads its weights only.
+    fn shared_products(&self, split: usize, area: usize, tiles: usize, v: &[f32], m: &mut [f32]) {
+        let (c, o) = (self.shape.input[2], self.shape.output[2]);
+        let (from, to) = (wino::plane(tiles, c), wino::plane(tiles, o));
+        let (each, packed) = (area.div_ceil(split), self.forward.len() / area);
+        let parts = m[..area * to].par_chunks_mut(each * to).zip(v[..area * from].par_chunks(each * from));
+        parts.zip(self.forward.par_chunks(each * packed)).for_each(|((m, v), weights)| {
+            self.products(weights.len() / packed, tiles, v, weights, m, c, o);
+        });
     }
 
     #[allow(clippy::too_many_arguments)]
