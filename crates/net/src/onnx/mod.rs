@@ -1,10 +1,12 @@
 //! ONNX, the format in which networks are kept.
 //!
 //! [`save`] writes every network, [`load`] reads it back bit by bit: the same names, values and hash.
-//! Models from elsewhere load where they have one float input with the batch in front, and operators
-//! that [`Op`](crate::Op) knows or that amount to them (`MatMul` and `Add` are a dense layer,
-//! `Identity` is nothing, shapes that are computed from shapes are worked out). What cannot be
-//! represented is an error that names the node; nothing is silently dropped.
+//! Models from elsewhere, operator sets 7 to 22, load where they have one float input with the batch in
+//! front, and operators that [`Op`](crate::Op) knows or that amount to them (`MatMul` and `Add` are a dense
+//! layer, `Identity` is nothing, shapes that are computed from shapes are worked out). Weights may lie in a
+//! file beside the model, inside its folder; floats of 16 and 64 bits become f32, quantised weights the
+//! floats they stand for. What cannot be represented is an error that names the node, with all unknown
+//! operators at once; nothing is silently dropped.
 //!
 //! Besides the graph a file holds, as `metadata_props`:
 //!
