@@ -156,13 +156,8 @@ impl Engine {
         taps.sort();
         taps.dedup();
         let n = batch.shape()[0];
-        let request = Request {
-            keep: taps.clone(),
-            gradients: None,
-            training: false,
-            split: 1,
-            reuse: true,
-        };
+        let request =
+            Request { keep: taps.clone(), gradients: None, training: false, split: 1, reuse: true };
         let mut prepared = self.prepared(request.clone());
         // Fewer chunks than threads: threads share the images.
         let split = self.threads() / n.div_ceil(prepared.plan.chunk).max(1);
@@ -248,7 +243,8 @@ impl Engine {
         keep.sort();
         keep.dedup();
         let gradients = Some(plan::Gradients { nodes: wanted.clone(), params });
-        let prepared = self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
+        let prepared =
+            self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
         let pass = BackwardPass { engine: self, prepared: &prepared, n, seeds };
         pass.run(batch.as_slice().expect("in standard order"), &wanted, params)
     }

@@ -44,7 +44,8 @@ pub(crate) fn sweep(
     results: &mut [f32],
 ) {
     let output = engine.network().output();
-    let request = Request { keep: vec![output], gradients: None, training: false, split: 1, reuse: false };
+    let request =
+        Request { keep: vec![output], gradients: None, training: false, split: 1, reuse: false };
     let prepared = engine.prepared(request);
     let classes = engine.node_len(output);
     let (changes, of_edit) = distinct_changes(engine, image, size, edits);
@@ -283,7 +284,13 @@ impl<'a> Sweep<'a> {
         let plan = &self.prepared.plan;
         let Workspace { values, scratch, .. } = &mut worker.workspace;
         let (before, rest) = values.split_at_mut(step.output);
-        let x = Inputs { buffers: before, place: None, ids: &step.inputs, lens: &plan.lens, n: plan.chunk };
+        let x = Inputs {
+            buffers: before,
+            place: None,
+            ids: &step.inputs,
+            lens: &plan.lens,
+            n: plan.chunk,
+        };
         let len = plan.lens[step.output];
         let y = &mut rest[0][slot * len..(slot + 1) * len];
         let run = Run { n: 1, first: 0, training: false, seed: 0, split: 1 };

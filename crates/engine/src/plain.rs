@@ -142,7 +142,13 @@ pub(crate) fn backward<T: Real>(
         }
         Op::LayerNorm { axis, epsilon } => {
             let group = s.output[*axis..].iter().product();
-            normalise_backward(group, *epsilon, x[0], |i| (dy[i] * params[0][i % group]).wide(), dx);
+            normalise_backward(
+                group,
+                *epsilon,
+                x[0],
+                |i| (dy[i] * params[0][i % group]).wide(),
+                dx,
+            );
         }
         Op::GroupNorm { groups, epsilon } => {
             let (group, pixels) = group_sizes(*groups, s);
@@ -302,9 +308,8 @@ pub(crate) fn places(op: &Op, s: &Shapes, which: usize) -> Vec<Option<usize>> {
     let mut all = vec![None; s.output.iter().product()];
     let to = strides(&s.output);
     for (i, place) in all.iter_mut().enumerate() {
-        let axes = (0..along.len()).map(|axis| {
-            along[axis][i / to[axis] % s.output[axis]].map(|at| at * from[axis])
-        });
+        let axes = (0..along.len())
+            .map(|axis| along[axis][i / to[axis] % s.output[axis]].map(|at| at * from[axis]));
         *place = axes.sum::<Option<usize>>();
     }
     all
@@ -465,14 +470,7 @@ fn softmax<T: Real>(axis: usize, log: bool, s: &Shapes, x: &[T], y: &mut [T]) {
 }
 
 /// `dx = y (dy − ⟨y, dy⟩)`, or `dy − softmax Σ dy` for the logarithm.
-fn softmax_backward<T: Real>(
-    axis: usize,
-    log: bool,
-    s: &Shapes,
-    y: &[T],
-    dy: &[T],
-    dx: &mut [T],
-) {
+fn softmax_backward<T: Real>(axis: usize, log: bool, s: &Shapes, y: &[T], dy: &[T], dx: &mut [T]) {
     let [outer, len, inner] = lines(axis, &s.output);
     for line in 0..outer * inner {
         let first = line / inner * len * inner + line % inner;
@@ -551,12 +549,7 @@ fn group_sizes(groups: usize, s: &Shapes) -> (usize, usize) {
 }
 
 /// Calls `f(place, group, (x − mean) / √(variance + ε))`, mean and variance over each run of `group`.
-fn normalise<T: Real>(
-    group: usize,
-    epsilon: f32,
-    x: &[T],
-    mut f: impl FnMut(usize, usize, f64),
-) {
+fn normalise<T: Real>(group: usize, epsilon: f32, x: &[T], mut f: impl FnMut(usize, usize, f64)) {
     for (g, part) in x.chunks_exact(group).enumerate() {
         let (mean, inverse) = moments(part, epsilon);
         for (i, x) in part.iter().enumerate() {
@@ -652,7 +645,11 @@ impl LocalResponse {
             for pixel in 0..self.pixels {
                 let j = channel * self.pixels + pixel;
                 gradient[j] += dy[j].wide() * sums[j].powf(-self.beta);
-                let common = -2.0 * self.beta * self.share * dy[j].wide() * x[j].wide()
+                let common = -2.0
+                    * self.beta
+                    * self.share
+                    * dy[j].wide()
+                    * x[j].wide()
                     * sums[j].powf(-self.beta - 1.0);
                 for other in self.window(channel) {
                     let i = other * self.pixels + pixel;
@@ -674,7 +671,8 @@ struct Transposed<'a> {
 
 impl<'a> Transposed<'a> {
     fn new(conv: &'a ConvTranspose, s: &Shapes, weights: usize) -> Self {
-        let image = |shape: &[usize]| <[usize; 3]>::try_from(shape).expect("checked by the network");
+        let image =
+            |shape: &[usize]| <[usize; 3]>::try_from(shape).expect("checked by the network");
         let (input, output) = (image(&s.inputs[0]), image(&s.output));
         let full = |axis: usize| {
             // Solved for the kernel's extent from the output's size.

@@ -209,22 +209,25 @@ impl Plan {
             let len = self.lens[step.output];
             let tight = idle.iter().copied().filter(|&place| sizes[place] >= len);
             let best = tight.min_by_key(|&place| sizes[place]);
-            let place = match best.or_else(|| idle.iter().copied().max_by_key(|&place| sizes[place])) {
-                Some(place) => {
-                    idle.retain(|&other| other != place);
-                    sizes[place] = sizes[place].max(len);
-                    place
-                }
-                None => {
-                    sizes.push(len);
-                    sizes.len() - 1
-                }
-            };
+            let place =
+                match best.or_else(|| idle.iter().copied().max_by_key(|&place| sizes[place])) {
+                    Some(place) => {
+                        idle.retain(|&other| other != place);
+                        sizes[place] = sizes[place].max(len);
+                        place
+                    }
+                    None => {
+                        sizes.push(len);
+                        sizes.len() - 1
+                    }
+                };
             self.place[step.output] = place;
             let mut done: Vec<usize> = step.reads().chain([step.output]).collect();
             done.sort_unstable();
             done.dedup();
-            idle.extend(done.into_iter().filter(|&buffer| last[buffer] == at).map(|b| self.place[b]));
+            idle.extend(
+                done.into_iter().filter(|&buffer| last[buffer] == at).map(|b| self.place[b]),
+            );
         }
     }
 
@@ -283,8 +286,7 @@ impl Plan {
         let lens = lens.map(|id| network.shape(id).iter().product::<usize>());
         let per_image = lens.sum::<usize>() * (1 + usize::from(self.gradients));
         self.chunk = (CHUNK_BYTES / 4 / per_image.max(1)).clamp(1, MAX_CHUNK);
-        let scratch =
-            |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients, self.split);
+        let scratch = |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients, self.split);
         self.scratch = self.steps.iter().map(scratch).max().unwrap_or(0);
     }
 

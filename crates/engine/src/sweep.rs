@@ -133,7 +133,13 @@ impl Engine {
         results: &mut [f32],
     ) {
         let output = self.network().output();
-        let request = Request { keep: vec![output], gradients: None, training: false, split: 1, reuse: false };
+        let request = Request {
+            keep: vec![output],
+            gradients: None,
+            training: false,
+            split: 1,
+            reuse: false,
+        };
         let prepared = self.prepared(request);
         let plan = &prepared.plan;
         let classes = self.node_len(output);

@@ -79,7 +79,8 @@ impl Trainer {
         let layers = prepared_layers(isa, network, true);
         let logits = network.logits();
         let gradients = Some(Gradients { nodes: Vec::new(), params: true });
-        let request = Request { keep: vec![logits], gradients, training: true, split: 1, reuse: false };
+        let request =
+            Request { keep: vec![logits], gradients, training: true, split: 1, reuse: false };
         let plan = Plan::new(isa, network, &layers, &request);
         let norms = plan.norms(&layers);
         let offsets = param_offsets(network);

@@ -1,6 +1,7 @@
 """Compares with ONNX Runtime, for onnx_models.rs.
 
 compare MODEL FOLDER      FOLDER/input.f32 through MODEL against FOLDER/0.f32, 1.f32 …: 1e-4 of the largest number
+written FOLDER            the same for FOLDER/*/model.onnx, each checked and run as it stands
 randomise MODEL RESULT    writes the model with random weights where it fills them with one number
 """
 
@@ -29,6 +30,30 @@ def compare(model, folder):
     print(f"{pathlib.Path(model).stem}: {worst:.1e}")
 
 
+def written(folder):
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    problems, count = [], 0
+    for path in sorted(pathlib.Path(folder).glob("*/model.onnx")):
+        count += 1
+        try:
+            onnx.checker.check_model(str(path), full_check=True)
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            (entry,) = session.get_inputs()
+            batch = np.fromfile(path.with_name("input.f32"), "<f4").reshape(-1, *entry.shape[1:])
+            for index, wanted in enumerate(session.run(None, {entry.name: batch})):
+                found = np.fromfile(path.with_name(f"{index}.f32"), "<f4").reshape(wanted.shape)
+                difference = float(np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-3))
+                if not difference < 1e-4:
+                    problems.append(f"{path.parent.name}: output {index} differs by {difference:.1e}")
+        except Exception as error:
+            problems.append(f"{path.parent.name}: {str(error)[:300]}")
+    if problems:
+        sys.exit("\n".join(problems))
+    print(f"{count} written models agree")
+
+
 def randomise(model, result):
     model = onnx.load(model)
     rng = np.random.default_rng(1)
@@ -53,4 +78,4 @@ def randomise(model, result):
     onnx.save(model, result)
 
 
-{"compare": compare, "randomise": randomise}[sys.argv[1]](*sys.argv[2:])
+{"compare": compare, "randomise": randomise, "written": written}[sys.argv[1]](*sys.argv[2:])

@@ -74,7 +74,8 @@ fn real_models_compute_what_onnx_runtime_computes() {
         for (index, &output) in network.outputs().iter().enumerate() {
             write(&scratch.join(format!("{index}.f32")), found.get(output).unwrap());
         }
-        let run = Command::new(&python).arg(script).arg("compare").arg(&path).arg(&scratch).output();
+        let run =
+            Command::new(&python).arg(script).arg("compare").arg(&path).arg(&scratch).output();
         let run = run.unwrap();
         let said = String::from_utf8_lossy(&run.stdout);
         assert!(run.status.success(), "{name}: {said}{}", String::from_utf8_lossy(&run.stderr));
@@ -112,4 +113,41 @@ fn real_models_have_gradients_that_finite_differences_confirm() {
         let wanted = length.powi(2);
         assert!((slope - wanted).abs() < 0.03 * wanted, "{name}: slope {slope}, gradient {wanted}");
     }
+}
+
+/// Every operator as we write it, through ONNX's checker and ONNX Runtime.
+#[test]
+fn what_is_written_is_valid_and_means_the_same_to_onnx_runtime() {
+    let Some(python) = std::env::var_os("CUTAWAY_PYTHON") else {
+        println!("skipped: CUTAWAY_PYTHON names no Python with onnx and onnxruntime");
+        return;
+    };
+    let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("onnx-written");
+    for fixture in ["onnx_operators", "onnx_networks"] {
+        let path = format!("{}/tests/fixtures/{fixture}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let bytes = fs::read(path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        for name in file.names().into_iter().filter_map(|name| name.strip_suffix("/model")) {
+            let model = file.tensor(&format!("{name}/model")).unwrap();
+            let network = onnx::from_bytes(model.data()).unwrap();
+            let folder = scratch.join(name);
+            fs::create_dir_all(&folder).unwrap();
+            onnx::save(&network, folder.join("model.onnx")).unwrap();
+            fs::write(folder.join("input.f32"), file.tensor(&format!("{name}/x")).unwrap().data())
+                .unwrap();
+            let view = file.tensor(&format!("{name}/x")).unwrap();
+            let values = view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
+            let batch = ArrayD::from_shape_vec(IxDyn(view.shape()), values.collect()).unwrap();
+            let found = engine(&network).forward(batch.view(), network.outputs()).unwrap();
+            for (index, &output) in network.outputs().iter().enumerate() {
+                write(&folder.join(format!("{index}.f32")), found.get(output).unwrap());
+            }
+        }
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compare_with_onnxruntime.py");
+    let run = Command::new(python).args([script, "written"]).arg(&scratch).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    println!("{said}");
+    fs::remove_dir_all(scratch).unwrap();
 }

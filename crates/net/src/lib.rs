@@ -43,8 +43,8 @@ pub use graph::{Network, Node, NodeId, Param, ParamId};
 pub use init::Init;
 pub use metadata::{Layout, Metadata, Preprocessing, TrainingRecord};
 pub use op::{
-    Binary, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadMode, Pool, Reduce, Resize, Rounding,
-    Span, Unary,
+    Binary, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadMode, Pool, Reduce, Resize,
+    Rounding, Span, Unary,
 };
 pub use receptive_field::ReceptiveField;
 pub use shape::{MAX_AXES, MAX_ELEMENTS};

@@ -508,9 +508,7 @@ impl Op {
             Self::Dropout { rate } => vec![bits(*rate)],
             Self::Constant { shape } | Self::Expand { shape } => widen(shape),
             Self::Unary(unary) => unary.settings(),
-            Self::Reduce { axes, keep, .. } => {
-                widen(&[&axes[..], &[usize::from(*keep)]].concat())
-            }
+            Self::Reduce { axes, keep, .. } => widen(&[&axes[..], &[usize::from(*keep)]].concat()),
             Self::ArgMax { axis, keep, last } => {
                 widen(&[*axis, usize::from(*keep), usize::from(*last)])
             }
@@ -534,7 +532,8 @@ impl Op {
             Self::LocalResponseNorm { size, alpha, beta, bias } => {
                 vec![*size as u64, bits(*alpha), bits(*beta), bits(*bias)]
             }
-            Self::LayerNorm { axis: count, epsilon } | Self::GroupNorm { groups: count, epsilon } => {
+            Self::LayerNorm { axis: count, epsilon }
+            | Self::GroupNorm { groups: count, epsilon } => {
                 vec![*count as u64, bits(*epsilon)]
             }
             Self::ConvTranspose(ConvTranspose {

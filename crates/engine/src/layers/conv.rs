@@ -233,9 +233,9 @@ impl Conv {
 
     /// Floats of scratch memory that `images` at once need, or one image cut in `split` parts.
     pub(crate) fn scratch_len(&self, images: usize, gradients: bool, split: usize) -> usize {
-        let parts = (1..=split).map(|split| self.strips(split)).map(|strips| {
-            strips.parts * self.strip_scratch(strips.lines)
-        });
+        let parts = (1..=split)
+            .map(|split| self.strips(split))
+            .map(|strips| strips.parts * self.strip_scratch(strips.lines));
         self.whole_scratch_len(images, gradients).max(parts.max().unwrap_or(0))
     }
 
@@ -275,9 +275,12 @@ impl Conv {
         let strips = self.strips(split);
         if strips.count > 1 {
             let images = x.chunks_exact(self.shape.input_len());
-            for (slot, (x, y)) in images.zip(y.chunks_exact_mut(self.shape.output_len())).enumerate()
+            for (slot, (x, y)) in
+                images.zip(y.chunks_exact_mut(self.shape.output_len())).enumerate()
             {
-                self.forward_strips(strips, x, y, relu, scratch, &|first, part| post(slot, first, part));
+                self.forward_strips(strips, x, y, relu, scratch, &|first, part| {
+                    post(slot, first, part)
+                });
             }
             return;
         }
@@ -1042,7 +1045,8 @@ impl Conv {
         let (c, o) = (self.shape.input[2], self.shape.output[2]);
         let (from, to) = (wino::plane(tiles, c), wino::plane(tiles, o));
         let (each, packed) = (area.div_ceil(split), self.forward.len() / area);
-        let parts = m[..area * to].par_chunks_mut(each * to).zip(v[..area * from].par_chunks(each * from));
+        let parts =
+            m[..area * to].par_chunks_mut(each * to).zip(v[..area * from].par_chunks(each * from));
         parts.zip(self.forward.par_chunks(each * packed)).for_each(|((m, v), weights)| {
             self.products(weights.len() / packed, tiles, v, weights, m, c, o);
         });

@@ -530,11 +530,7 @@ fn backward_weightless(
         }
         Layer::Unary(unary) => pointwise::unary_backward(*unary, x, y, dy, dx),
         Layer::LocalResponse(norm) => norm.backward(x, dy, dx),
-        Layer::Input
-        | Layer::Conv(_)
-        | Layer::Dense(_)
-        | Layer::BatchNorm(_)
-        | Layer::Plain(_) => {
+        Layer::Input | Layer::Conv(_) | Layer::Dense(_) | Layer::BatchNorm(_) | Layer::Plain(_) => {
             unreachable!("layers with weights have their own backward pass")
         }
     }

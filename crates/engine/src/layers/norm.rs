@@ -138,7 +138,8 @@ impl BatchNorm {
                 dbias[i] += dy;
             }
             if let Some(dx) = &mut dx {
-                let own = if training { self.mean_dy[i] + centred * self.mean_dy_x[i] } else { 0.0 };
+                let own =
+                    if training { self.mean_dy[i] + centred * self.mean_dy_x[i] } else { 0.0 };
                 dx[at] += self.scale[i] * self.inverse[i] * (dy - own);
             }
         }
@@ -148,7 +149,9 @@ impl BatchNorm {
     pub(crate) fn add_sums(&self, x: &[f32], sums: &mut [f64], f: impl Fn(usize, f32) -> f64) {
         let c = self.channels();
         if self.inner > 1 {
-            x.iter().enumerate().for_each(|(at, x)| sums[self.channel(at)] += f(self.channel(at), *x));
+            x.iter()
+                .enumerate()
+                .for_each(|(at, x)| sums[self.channel(at)] += f(self.channel(at), *x));
             return;
         }
         for pixel in x.chunks_exact(c) {
@@ -191,7 +194,13 @@ pub(crate) struct LocalResponse {
 impl LocalResponse {
     pub(crate) fn new(channels: usize, size: usize, [alpha, beta, bias]: [f32; 3]) -> Self {
         let before = (size - 1) / 2;
-        Self { channels, reach: [before, size - 1 - before], share: alpha / size as f32, beta, bias }
+        Self {
+            channels,
+            reach: [before, size - 1 - before],
+            share: alpha / size as f32,
+            beta,
+            bias,
+        }
     }
 
     fn window(&self, channel: usize) -> std::ops::Range<usize> {

@@ -133,7 +133,15 @@ impl Kernel for Each<'_> {
         // The usual ones as loops of their own, which the compiler makes vectors of.
         match unary {
             Unary::Clip { low, high } => {
-                let clip = |x: f32| if x < low { low } else if x > high { high } else { x };
+                let clip = |x: f32| {
+                    if x < low {
+                        low
+                    } else if x > high {
+                        high
+                    } else {
+                        x
+                    }
+                };
                 x.iter().zip(y).for_each(|(x, y)| *y = clip(*x));
             }
             Unary::LeakyRelu { slope } => {

@@ -66,7 +66,13 @@ pub(crate) fn unary<T: Real>(unary: Unary, x: T) -> T {
     let c = |value: f32| T::narrow(f64::from(value));
     let (zero, one) = (T::narrow(0.0), T::narrow(1.0));
     match unary {
-        Unary::Abs => if x < zero { -x } else { x },
+        Unary::Abs => {
+            if x < zero {
+                -x
+            } else {
+                x
+            }
+        }
         Unary::Reciprocal => one / x,
         Unary::Sqrt => x.sqrt(),
         Unary::Exp => x.exp(),
@@ -81,12 +87,22 @@ pub(crate) fn unary<T: Real>(unary: Unary, x: T) -> T {
         Unary::HardSwish => x * clamp(x / c(6.0) + c(0.5), zero, one),
         Unary::Mish => T::narrow(x.wide() * softplus(x.wide()).tanh()),
         Unary::Gelu => T::narrow(x.wide() * phi(x.wide())),
-        Unary::GeluTanh => {
-            T::narrow(0.5 * x.wide() * (1.0 + gelu_inner(x.wide()).tanh()))
-        }
+        Unary::GeluTanh => T::narrow(0.5 * x.wide() * (1.0 + gelu_inner(x.wide()).tanh())),
         Unary::Floor => T::narrow(x.wide().floor()),
-        Unary::LeakyRelu { slope } => if x < zero { c(slope) * x } else { x },
-        Unary::Elu { alpha } => if x < zero { c(alpha) * (x.exp() - one) } else { x },
+        Unary::LeakyRelu { slope } => {
+            if x < zero {
+                c(slope) * x
+            } else {
+                x
+            }
+        }
+        Unary::Elu { alpha } => {
+            if x < zero {
+                c(alpha) * (x.exp() - one)
+            } else {
+                x
+            }
+        }
         Unary::Selu { alpha, gamma } => {
             c(gamma) * if x < zero { c(alpha) * (x.exp() - one) } else { x }
         }
@@ -111,7 +127,15 @@ pub(crate) fn unary_slope<T: Real>(unary: Unary, x: T, y: T) -> T {
     let when = |yes: bool| if yes { one } else { zero };
     let (wide, of_y) = (x.wide(), y.wide());
     match unary {
-        Unary::Abs => if x > zero { one } else if x < zero { -one } else { zero },
+        Unary::Abs => {
+            if x > zero {
+                one
+            } else if x < zero {
+                -one
+            } else {
+                zero
+            }
+        }
         Unary::Reciprocal => -(y * y),
         Unary::Sqrt => T::narrow(0.5 / of_y),
         Unary::Exp => y,
@@ -142,11 +166,21 @@ pub(crate) fn unary_slope<T: Real>(unary: Unary, x: T, y: T) -> T {
             T::narrow(0.5 * (1.0 + t) + 0.5 * wide * (1.0 - t * t) * inner)
         }
         Unary::Floor => zero,
-        Unary::LeakyRelu { slope } => if x > zero { one } else { c(slope) },
-        Unary::Elu { alpha } => if x > zero { one } else { c(alpha) * x.exp() },
-        Unary::Selu { alpha, gamma } => {
-            c(gamma) * if x > zero { one } else { c(alpha) * x.exp() }
+        Unary::LeakyRelu { slope } => {
+            if x > zero {
+                one
+            } else {
+                c(slope)
+            }
         }
+        Unary::Elu { alpha } => {
+            if x > zero {
+                one
+            } else {
+                c(alpha) * x.exp()
+            }
+        }
+        Unary::Selu { alpha, gamma } => c(gamma) * if x > zero { one } else { c(alpha) * x.exp() },
         Unary::HardSigmoid { alpha, .. } => c(alpha) * when(y > zero && y < one),
         Unary::Clip { low, high } => when(x >= c(low) && x <= c(high)),
         Unary::Power { exponent } => {
@@ -170,9 +204,27 @@ pub(crate) fn binary<T: Real>(binary: Binary, a: T, b: T) -> T {
         Binary::Mul => a * b,
         Binary::Div => a / b,
         Binary::Pow => T::narrow(a.wide().powf(b.wide())),
-        Binary::Min => if b < a || b.wide().is_nan() { b } else { a },
-        Binary::Max => if b > a || b.wide().is_nan() { b } else { a },
-        Binary::PRelu => if a < T::narrow(0.0) { b * a } else { a },
+        Binary::Min => {
+            if b < a || b.wide().is_nan() {
+                b
+            } else {
+                a
+            }
+        }
+        Binary::Max => {
+            if b > a || b.wide().is_nan() {
+                b
+            } else {
+                a
+            }
+        }
+        Binary::PRelu => {
+            if a < T::narrow(0.0) {
+                b * a
+            } else {
+                a
+            }
+        }
     }
 }
 
@@ -190,9 +242,27 @@ pub(crate) fn binary_slopes<T: Real>(binary: Binary, a: T, b: T) -> [T; 2] {
             let log = if x > 0.0 { x.powf(p) * x.ln() } else { 0.0 };
             [T::narrow(p * x.powf(p - 1.0)), T::narrow(log)]
         }
-        Binary::Min => if b < a { [zero, one] } else { [one, zero] },
-        Binary::Max => if b > a { [zero, one] } else { [one, zero] },
-        Binary::PRelu => if a > zero { [one, zero] } else { [b, a] },
+        Binary::Min => {
+            if b < a {
+                [zero, one]
+            } else {
+                [one, zero]
+            }
+        }
+        Binary::Max => {
+            if b > a {
+                [zero, one]
+            } else {
+                [one, zero]
+            }
+        }
+        Binary::PRelu => {
+            if a > zero {
+                [one, zero]
+            } else {
+                [b, a]
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use cutaway_engine::reference::{Mode, Reference};
-use cutaway_engine::{Engine, Isa};
+use cutaway_engine::{Edit, Engine, Fill, Isa, Strategy};
 use cutaway_net::{Network, NodeId, Op, Unary, onnx};
 use ndarray::{ArrayD, IxDyn};
 use safetensors::SafeTensors;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::common::compile;
 use crate::common::networks::all_nodes;
-use crate::common::numbers::{Numbers, close, magnitude, widen};
+use crate::common::numbers::{Numbers, bits, close, magnitude, widen};
 
 /// Of the largest magnitude, for one operator in f32.
 const TOLERANCE: f64 = 1e-5;
@@ -125,7 +125,8 @@ fn check_gradients(network: &Network, engine: &Engine, batch: &ArrayD<f32>) -> R
             close(&widen(found.node(node).unwrap()), &wanted.nodes[node.0], 2.0 * TOLERANCE)
                 .map_err(|e| format!("gradient of {}: {e}", network.node(node).name))?;
         }
-        for ((found, wanted), param) in found.params().iter().zip(&wanted.params).zip(network.params())
+        for ((found, wanted), param) in
+            found.params().iter().zip(&wanted.params).zip(network.params())
         {
             close(&widen(found), wanted, 2.0 * TOLERANCE)
                 .map_err(|e| format!("gradient of {}: {e}", param.name))?;
@@ -282,5 +283,26 @@ fn small_networks_have_pytorchs_outputs_and_gradients() {
                 .unwrap_or_else(|e| panic!("gradient of {name} on {isa}: {e}"));
         }
         comes_back(&network).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
+
+/// Layers without a rule for regions are computed whole; what others melt into is put back with them.
+#[test]
+fn sweeps_over_foreign_networks_have_the_bits_of_full_recomputation() {
+    let bytes = fixture("onnx_networks");
+    let (records, file) = records(&bytes);
+    for record in &records {
+        let name = record["name"].as_str().unwrap();
+        let network = load(&file, name);
+        let batch = floats(&file, &format!("{name}/x"));
+        let image = batch.index_axis(ndarray::Axis(0), 0).into_dimensionality().unwrap();
+        let places = (0..40).map(|i| (i * 5 % 7, i * 3 % 6));
+        let edits: Vec<Edit> = places
+            .map(|(row, col)| Edit { row, col, height: 2, width: 1, fill: Fill::Value(0.5) })
+            .collect();
+        let engine = compile(&network, Isa::detect());
+        let full = engine.sweep_with(image, &edits, Strategy::Full).unwrap();
+        let parts = engine.sweep_with(image, &edits, Strategy::Incremental).unwrap();
+        assert_eq!(bits(&full), bits(&parts), "{name}");
     }
 }

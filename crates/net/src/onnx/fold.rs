@@ -354,11 +354,7 @@ fn transpose(import: &mut Import, x: &Tensor, a: &Attributes<'_>) -> Result<Tens
     picked(import, x, dims, &axes.iter().map(|&axis| from[axis] as isize).collect::<Vec<_>>(), 0)
 }
 
-fn concat(
-    import: &mut Import,
-    inputs: &[Option<Rc<Tensor>>],
-    axis: i64,
-) -> Result<Tensor, String> {
+fn concat(import: &mut Import, inputs: &[Option<Rc<Tensor>>], axis: i64) -> Result<Tensor, String> {
     let parts: Vec<&Rc<Tensor>> = inputs.iter().flatten().collect();
     let first = parts[0];
     let axis = clamp_axis(axis, first.dims.len())?;
@@ -481,8 +477,11 @@ fn slice(
     let spans = spans(import, call, &x.dims)?;
     let from = strides(&x.dims);
     let offset = spans.iter().zip(&from).map(|(span, &stride)| span.0 * stride).sum();
-    let steps: Vec<isize> =
-        spans.iter().zip(&from).map(|(span, &stride)| span.2.saturating_mul(stride as isize)).collect();
+    let steps: Vec<isize> = spans
+        .iter()
+        .zip(&from)
+        .map(|(span, &stride)| span.2.saturating_mul(stride as isize))
+        .collect();
     picked(import, x, spans.iter().map(|span| span.1).collect(), &steps, offset)
 }
 
@@ -635,12 +634,7 @@ fn scatter(
     Ok(Tensor { name: x.name.clone(), dims: x.dims.clone(), data })
 }
 
-fn scattered<T: Copy>(
-    x: &[T],
-    starts: &[usize],
-    len: usize,
-    updates: &[T],
-) -> std::sync::Arc<[T]> {
+fn scattered<T: Copy>(x: &[T], starts: &[usize], len: usize, updates: &[T]) -> std::sync::Arc<[T]> {
     let mut all = x.to_vec();
     for (i, &start) in starts.iter().enumerate() {
         all[start..start + len].copy_from_slice(&updates[i * len..(i + 1) * len]);
@@ -749,8 +743,7 @@ pub(super) fn reshape_dims(
             _ => usize::try_from(size).map_err(|_| refused())?,
         });
     }
-    let (have, want) =
-        (elements(dims).ok_or_else(refused)?, elements(&sizes).ok_or_else(refused)?);
+    let (have, want) = (elements(dims).ok_or_else(refused)?, elements(&sizes).ok_or_else(refused)?);
     if let Some(index) = open {
         sizes[index] = match want {
             0 => return Err(refused()),
@@ -833,7 +826,8 @@ fn strides(dims: &[usize]) -> Vec<usize> {
 }
 
 fn sizes(x: &Tensor) -> Result<Vec<usize>, String> {
-    let sizes = whole(x)?.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<Vec<_>>>();
+    let sizes =
+        whole(x)?.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<Vec<_>>>();
     match sizes {
         Some(sizes) if sizes.len() <= 16 => Ok(sizes),
         _ => Err("expected a shape: up to 16 numbers from 0 up".into()),

@@ -317,12 +317,8 @@ impl Import {
             ));
         };
         let inner = if tensor.name == name { format!("{name}.value") } else { tensor.name.clone() };
-        let value = Weight {
-            name: inner,
-            shape: shape.clone(),
-            values: values.clone(),
-            trainable: false,
-        };
+        let value =
+            Weight { name: inner, shape: shape.clone(), values: values.clone(), trainable: false };
         let node = self.push(name, name, Op::Constant { shape }, vec![], vec![value])?;
         self.constants.insert(key, node);
         Ok(node)
@@ -532,7 +528,9 @@ impl Import {
         for (index, output) in branch.output.iter().enumerate() {
             let name = output.name.as_deref().unwrap_or_default();
             let value = self.values.get(name).cloned();
-            let value = value.ok_or_else(|| format!("its branch has an output {name:?} that nothing produces"))?;
+            let value = value.ok_or_else(|| {
+                format!("its branch has an output {name:?} that nothing produces")
+            })?;
             self.bind_output(call, index, value);
         }
         self.depth -= 1;
@@ -546,11 +544,7 @@ impl Import {
 }
 
 /// Reads a model. `file_bytes` is what the file's size allows for copies.
-pub(crate) fn read(
-    model: ModelProto,
-    file_bytes: usize,
-    folder: Option<&Path>,
-) -> Result<Network> {
+pub(crate) fn read(model: ModelProto, file_bytes: usize, folder: Option<&Path>) -> Result<Network> {
     let opset = opset(&model)?;
     let mut graph = model.graph.ok_or_else(|| problem("has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
@@ -827,8 +821,10 @@ impl Import {
         let drafts = std::mem::take(&mut self.drafts);
         let mut params = Vec::new();
         let mut nodes = Vec::with_capacity(drafts.len());
-        let mut left =
-            file_bytes.saturating_mul(MAX_SHARING).saturating_add(self.made).saturating_add(1 << 20);
+        let mut left = file_bytes
+            .saturating_mul(MAX_SHARING)
+            .saturating_add(self.made)
+            .saturating_add(1 << 20);
         for draft in drafts {
             let first = params.len();
             for weight in draft.params {

@@ -319,7 +319,8 @@ fn what_is_made_while_reading_is_bounded() {
         let weight = graph.initializer.iter_mut().find(|w| w.name.as_deref() == Some("conv.bias"));
         let shape = weight.unwrap();
         (shape.dims, shape.data_type) = (vec![2], Some(7));
-        shape.raw_data = Some([1_i64 << 15, 1 << 14].iter().flat_map(|n| n.to_le_bytes()).collect());
+        shape.raw_data =
+            Some([1_i64 << 15, 1 << 14].iter().flat_map(|n| n.to_le_bytes()).collect());
         graph.node.push(NodeProto {
             input: vec!["conv.bias".into()],
             output: vec!["huge".into()],

@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 
+use super::attributes::int;
 use super::metadata;
 use super::ops::{Written, write as write_op};
 use super::proto::{
     DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, data_type,
 };
-use super::attributes::int;
 use super::tensor::{write_floats, write_ints};
 use super::{IR_VERSION, OPSET};
 use crate::{Layout, Network, Node, NodeId, Op, Param, Result};
@@ -82,7 +82,8 @@ fn write_node(
     match node.op {
         Op::Constant { .. } => input.push(batch_shape(network, node, names, graph)),
         Op::Dense if written.op_type == "MatMul" => {
-            let place = graph.initializer.iter().position(|tensor| tensor.name == Some(input[1].clone()));
+            let place =
+                graph.initializer.iter().position(|tensor| tensor.name == Some(input[1].clone()));
             if let Some(place) = place {
                 graph.initializer[place] = turned(params[0]);
             }

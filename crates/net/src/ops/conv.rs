@@ -50,8 +50,7 @@ pub(crate) fn transposed_output_shape(
     params: &[&[usize]],
 ) -> Inferred {
     let [channels, height, width] = image(input)?;
-    let Ok([weight_in, group_out, kernel_height, kernel_width]) =
-        <[usize; 4]>::try_from(params[0])
+    let Ok([weight_in, group_out, kernel_height, kernel_width]) = <[usize; 4]>::try_from(params[0])
     else {
         return Err(format!(
             "expected a weight [in, out / groups, kernel height, kernel width], got {:?}",
@@ -69,11 +68,14 @@ pub(crate) fn transposed_output_shape(
     check_bias(params, out)?;
     let size = |axis: usize, size: usize, kernel: usize| {
         let (stride, dilation) = (conv.stride[axis], conv.dilation[axis]);
-        let (extra, cut) = (conv.output_padding[axis], [conv.padding[axis], conv.padding[axis + 2]]);
+        let (extra, cut) =
+            (conv.output_padding[axis], [conv.padding[axis], conv.padding[axis + 2]]);
         let all = [stride, dilation, kernel, extra, cut[0], cut[1]];
         if [stride, dilation, kernel].contains(&0) || all.iter().any(|&n| n > MAX_ELEMENTS) {
-            return Err(format!("stride {stride}, dilation {dilation}, kernel {kernel}, output \
-                 padding {extra} and padding {cut:?} are not all sane"));
+            return Err(format!(
+                "stride {stride}, dilation {dilation}, kernel {kernel}, output \
+                 padding {extra} and padding {cut:?} are not all sane"
+            ));
         }
         // None of the terms is above 2^60, so nothing here can overflow 64 bits.
         let full = (size as u64 - 1) * stride as u64 + (kernel as u64 - 1) * dilation as u64 + 1;

@@ -31,9 +31,7 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Inferred {
         .map(|axis| match (size(a, axis), size(b, axis)) {
             (a, b) if a == b || b == 1 => Ok(a),
             (1, b) => Ok(b),
-            _ => Err(format!(
-                "expected shapes that agree but for sizes of 1, got {a:?} and {b:?}"
-            )),
+            _ => Err(format!("expected shapes that agree but for sizes of 1, got {a:?} and {b:?}")),
         })
         .collect()
 }
@@ -42,7 +40,9 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Inferred {
 pub(crate) fn check_axis(shape: &[usize], axis: usize) -> Result<(), String> {
     match axis < shape.len() {
         true => Ok(()),
-        false => Err(format!("the sample {shape:?} has no axis {axis} (counted without the batch)")),
+        false => {
+            Err(format!("the sample {shape:?} has no axis {axis} (counted without the batch)"))
+        }
     }
 }
 
@@ -60,8 +60,10 @@ pub(crate) fn reduced(input: &[usize], axes: &[usize], keep: bool) -> Inferred {
             true => {}
         }
     }
-    // A number a sample is a vector of one feature.
-    Ok(if output.is_empty() { vec![1] } else { output })
+    match output.is_empty() {
+        true => Err(format!("nothing is left of {input:?}; keep the axes, with size 1")),
+        false => Ok(output),
+    }
 }
 
 /// `[…, m, k] × […, k, n]`.

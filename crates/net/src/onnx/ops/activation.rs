@@ -37,11 +37,9 @@ pub(super) fn write_unary(unary: Unary) -> Written {
         | Unary::Floor => plain(unary.kind()),
         Unary::Mish => Written { opset: 18, ..plain("Mish") },
         Unary::Gelu => Written { opset: 20, ..plain("Gelu") },
-        Unary::GeluTanh => Written {
-            opset: 20,
-            attributes: vec![text("approximate", "tanh")],
-            ..plain("Gelu")
-        },
+        Unary::GeluTanh => {
+            Written { opset: 20, attributes: vec![text("approximate", "tanh")], ..plain("Gelu") }
+        }
         Unary::LeakyRelu { slope } => Written::new("LeakyRelu", vec![float("alpha", slope)]),
         Unary::Elu { alpha } => Written::new("Elu", vec![float("alpha", alpha)]),
         Unary::Selu { alpha, gamma } => {

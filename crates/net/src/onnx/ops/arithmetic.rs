@@ -50,11 +50,7 @@ pub(super) fn read_binary(import: &mut Import, call: &Call<'_>) -> Result<(), St
 }
 
 /// The function of the layer alone, where the other input is a single number that changes no sizes.
-fn with_number(
-    import: &Import,
-    call: &Call<'_>,
-    binary: Binary,
-) -> Result<Option<Unary>, String> {
+fn with_number(import: &Import, call: &Call<'_>, binary: Binary) -> Result<Option<Unary>, String> {
     let rank = |index: usize| match import.value(call, index)? {
         Value::Node(operand) => Ok::<_, String>(import.dims(operand).len()),
         Value::Constant(tensor) => Ok(tensor.dims.len()),
@@ -102,7 +98,9 @@ pub(super) fn read_extreme(import: &mut Import, call: &Call<'_>) -> Result<(), S
     for index in 1..count {
         let next = import.node_at(call, index, rank, batch)?;
         result = match index + 1 == count {
-            true => return import.emit_at(call, batch, Op::Binary(binary), vec![result, next], vec![]),
+            true => {
+                return import.emit_at(call, batch, Op::Binary(binary), vec![result, next], vec![]);
+            }
             false => import.step(call, "part", Op::Binary(binary), vec![result, next], vec![])?,
         };
     }

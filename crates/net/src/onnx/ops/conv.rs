@@ -21,9 +21,7 @@ pub(super) fn write(conv: &Conv, weight: &[usize]) -> Written {
 pub(super) fn image_input(import: &mut Import, call: &Call<'_>) -> Result<(NodeId, bool), String> {
     let input = import.data(call, 0)?;
     match *import.shape(input) {
-        [channels, length] => {
-            Ok((import.reshaped(call, input, vec![channels, 1, length])?, true))
-        }
+        [channels, length] => Ok((import.reshaped(call, input, vec![channels, 1, length])?, true)),
         _ => Ok((input, false)),
     }
 }
@@ -131,9 +129,11 @@ pub(super) fn read_transposed(import: &mut Import, call: &Call<'_>) -> Result<()
             _ if flat && axis == 0 => 1,
             _ => wanted[axis],
         };
-        let cut = |axis: usize| full(axis).checked_sub(target(axis)).ok_or_else(|| {
-            format!("output_shape {} is more than the {} there are", target(axis), full(axis))
-        });
+        let cut = |axis: usize| {
+            full(axis).checked_sub(target(axis)).ok_or_else(|| {
+                format!("output_shape {} is more than the {} there are", target(axis), full(axis))
+            })
+        };
         let (rows, columns) = (cut(0)?, cut(1)?);
         match same.as_str() {
             "SAME_UPPER" => [rows / 2, columns / 2, rows - rows / 2, columns - columns / 2],

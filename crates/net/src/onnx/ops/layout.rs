@@ -54,10 +54,7 @@ pub(super) fn write_pad(amounts: &[[usize; 2]], mode: PadMode) -> Written {
 /// The 1 in front leaves the batch as it is.
 pub(super) fn write_expand(shape: &[usize]) -> Written {
     let shape: Vec<i64> = [1].into_iter().chain(shape.iter().map(|&size| size as i64)).collect();
-    Written {
-        constants: vec![("shape", write_ints("", &shape))],
-        ..Written::new("Expand", vec![])
-    }
+    Written { constants: vec![("shape", write_ints("", &shape))], ..Written::new("Expand", vec![]) }
 }
 
 pub(super) fn write_gather(axis: usize, indices: &[usize]) -> Written {
@@ -138,8 +135,7 @@ pub(super) fn read_pad(import: &mut Import, call: &Call<'_>) -> Result<(), Strin
     let operand = import.operand(call, 0)?;
     let rank = import.dims(operand).len();
     let given = call.has_input(1);
-    let pads =
-        if given { import.ints(call, 1)? } else { call.attributes.ints("pads").to_vec() };
+    let pads = if given { import.ints(call, 1)? } else { call.attributes.ints("pads").to_vec() };
     let axes = match call.has_input(3) {
         true => import.ints(call, 3)?,
         false => (0..rank as i64).collect(),
@@ -153,7 +149,9 @@ pub(super) fn read_pad(import: &mut Import, call: &Call<'_>) -> Result<(), Strin
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Edge,
         "wrap" => PadMode::Wrap,
-        other => return Err(format!("mode is {other:?}; expected constant, reflect, edge or wrap")),
+        other => {
+            return Err(format!("mode is {other:?}; expected constant, reflect, edge or wrap"));
+        }
     };
     if pads.len() != 2 * axes.len() {
         return Err(format!("expected two amounts for each of {} axes, got {pads:?}", axes.len()));

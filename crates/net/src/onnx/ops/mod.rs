@@ -58,8 +58,10 @@ pub(crate) fn reader(op_type: &str) -> Option<Read> {
         "Mean" => arithmetic::read_mean,
         "Pad" => layout::read_pad,
         "QuantizeLinear" => activation::read_quantise,
-        "ReduceL1" | "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceMax" | "ReduceMean"
-        | "ReduceMin" | "ReduceProd" | "ReduceSum" | "ReduceSumSquare" => reduce::read_reduce,
+        "ReduceL1" | "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceMax"
+        | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum" | "ReduceSumSquare" => {
+            reduce::read_reduce
+        }
         "Relu" => activation::read_relu,
         "Reshape" => reshape::read_reshape,
         "Resize" | "Upsample" => resize::read,
@@ -72,8 +74,8 @@ pub(crate) fn reader(op_type: &str) -> Option<Read> {
         "Transpose" => layout::read_transpose,
         "Unsqueeze" => reshape::read_unsqueeze,
         "Abs" | "Clip" | "Cos" | "Elu" | "Erf" | "Exp" | "Floor" | "Gelu" | "HardSigmoid"
-        | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Reciprocal" | "Selu" | "Sigmoid"
-        | "Sin" | "Softplus" | "Softsign" | "Sqrt" | "Tanh" => activation::read_unary,
+        | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Reciprocal" | "Selu"
+        | "Sigmoid" | "Sin" | "Softplus" | "Softsign" | "Sqrt" | "Tanh" => activation::read_unary,
         _ => return None,
     })
 }

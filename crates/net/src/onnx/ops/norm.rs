@@ -99,13 +99,7 @@ pub(super) fn read_layer_norm(import: &mut Import, call: &Call<'_>) -> Result<()
         let weight = import.weight(call, index)?;
         params.push(fill(import, weight, &shape)?);
     }
-    import.emit_at(
-        call,
-        operand.batch,
-        Op::LayerNorm { axis, epsilon },
-        vec![operand.node],
-        params,
-    )
+    import.emit_at(call, operand.batch, Op::LayerNorm { axis, epsilon }, vec![operand.node], params)
 }
 
 /// A weight repeated to a shape.

@@ -136,7 +136,9 @@ fn dilated(
     let [channels, height, width] = image(import.shape(input))?;
     let count = |axis: usize, size: usize| {
         let extent = (pool.kernel[axis] - 1) * dilation[axis] + 1;
-        size.checked_sub(extent).map(|room| room / pool.stride[axis] + 1).ok_or("a window is too large")
+        size.checked_sub(extent)
+            .map(|room| room / pool.stride[axis] + 1)
+            .ok_or("a window is too large")
     };
     let (rows, columns) = (count(0, height)?, count(1, width)?);
     let mut result = None;
@@ -151,7 +153,9 @@ fn dilated(
         let part = import.step(call, "tap", Op::Slice { spans }, vec![input], vec![])?;
         result = Some(match result {
             None => part,
-            Some(before) => import.step(call, "joined", join.clone(), vec![before, part], vec![])?,
+            Some(before) => {
+                import.step(call, "joined", join.clone(), vec![before, part], vec![])?
+            }
         });
     }
     let result = result.ok_or("a window without taps")?;

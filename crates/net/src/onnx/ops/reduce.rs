@@ -59,11 +59,14 @@ pub(super) fn read_reduce(import: &mut Import, call: &Call<'_>) -> Result<(), St
     let mut axes = axes.collect::<Result<Vec<_>, _>>()?;
     axes.sort_unstable();
     axes.dedup();
-    let all = axes.len() == import.shape(operand.node).len();
+    if !keep && axes.len() == import.shape(operand.node).len() {
+        // A number a sample is a vector of one feature here.
+        let whole = Op::Reduce { kind, axes, keep: true };
+        let whole = import.step(call, "whole", whole, vec![operand.node], vec![])?;
+        return import.emit_at(call, None, Op::Reshape { shape: vec![1] }, vec![whole], vec![]);
+    }
     let gone = |batch: usize| batch - axes.iter().filter(|&&axis| axis < batch).count();
     let batch = match (keep, operand.batch) {
-        // A number a sample has no axis for itself here: it takes the batch's.
-        (false, _) if all => None,
         (false, Some(batch)) => Some(gone(batch)),
         (_, batch) => batch,
     };
@@ -73,10 +76,13 @@ pub(super) fn read_reduce(import: &mut Import, call: &Call<'_>) -> Result<(), St
 pub(super) fn read_arg_max(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
     let operand = import.operand(call, 0)?;
     let axis = import.sample_axis(operand, call.attributes.int("axis", 0)?)?;
-    let keep = call.attributes.int("keepdims", 1)? != 0;
+    let mut keep = call.attributes.int("keepdims", 1)? != 0;
     let last = call.attributes.int("select_last_index", 0)? != 0;
     let batch = match operand.batch {
-        _ if !keep && import.shape(operand.node).len() == 1 => None,
+        _ if !keep && import.shape(operand.node).len() == 1 => {
+            keep = true; // a number a sample is a vector of one feature here
+            None
+        }
         Some(batch) if !keep && axis < batch => Some(batch - 1),
         batch => batch,
     };

@@ -31,7 +31,9 @@ pub(super) fn read_flatten(import: &mut Import, call: &Call<'_>) -> Result<(), S
         return import.emit(call, Op::Flatten, vec![operand.node], vec![]);
     }
     if operand.batch == Some(0) && axis == 0 {
-        return Err("axis = 0 joins the samples of a batch; expected 1, so that the batch stays".into());
+        return Err(
+            "axis = 0 joins the samples of a batch; expected 1, so that the batch stays".into()
+        );
     }
     let (before, after) = dims.split_at(axis);
     let flat = vec![before.iter().product(), after.iter().product()];

@@ -46,7 +46,10 @@ pub(super) fn write(resize: &Resize, input: &[usize]) -> Written {
         .zip(&resize.scales)
         .all(|((&out, &size), &scale)| out == scaled(size, scale));
     let constants = if given {
-        vec![("roi", write_floats("", &[0], &[])), ("scales", write_floats("", &[scales.len()], &scales))]
+        vec![
+            ("roi", write_floats("", &[0], &[])),
+            ("scales", write_floats("", &[scales.len()], &scales)),
+        ]
     } else {
         let sizes: Vec<i64> =
             [1].into_iter().chain(resize.shape.iter().map(|&size| size as i64)).collect();
