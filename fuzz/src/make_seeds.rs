@@ -1,6 +1,8 @@
 //! Writes the seeds: small honest files of every kind, made by Cutaway's own writers.
 //!
 //!     cargo run --release --bin make_seeds
+//!
+//! The ONNX files named `foreign-…` are cases of `crates/engine/tests/fixtures/make_onnx_operators.py`.
 
 use std::error::Error;
 use std::io::Write as _;

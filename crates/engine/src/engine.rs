@@ -159,9 +159,15 @@ impl Engine {
         let mut taps = taps.to_vec();
         taps.sort();
         taps.dedup();
-        let request = Request { keep: taps.clone(), gradients: None, training: false };
-        let prepared = self.prepared(request);
         let n = batch.shape()[0];
+        let request =
+            Request { keep: taps.clone(), gradients: None, training: false, split: 1, reuse: true };
+        let mut prepared = self.prepared(request.clone());
+        // Fewer chunks than threads: threads share the images.
+        let split = self.threads() / n.div_ceil(prepared.plan.chunk).max(1);
+        if split > 1 {
+            prepared = self.prepared(Request { split, ..request });
+        }
         let images = batch.as_slice().expect("in standard order");
         let mut results: Vec<Vec<f32>> =
             taps.iter().map(|&id| vec![0.0; n * self.node_len(id)]).collect();
@@ -171,9 +177,11 @@ impl Engine {
             chunks.into_par_iter().enumerate().for_each(|(c, outputs)| {
                 prepared.with_workspace(|ws| {
                     let run = self.load_chunk(&prepared.plan, ws, images, c);
+                    let run = Run { split: split.max(1), ..run };
                     prepared.plan.forward(&self.layers, ws, run, 0..prepared.plan.steps.len());
                     for (&id, out) in taps.iter().zip(outputs) {
-                        self.read(&ws.values[prepared.plan.buffer(id)], id, out);
+                        let place = prepared.plan.place(prepared.plan.buffer(id));
+                        self.read(&ws.values[place], id, out);
                     }
                 });
             });
@@ -239,7 +247,8 @@ impl Engine {
         keep.sort();
         keep.dedup();
         let gradients = Some(plan::Gradients { nodes: wanted.clone(), params });
-        let prepared = self.prepared(Request { keep, gradients, training: false });
+        let prepared =
+            self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
         let pass = BackwardPass { engine: self, prepared: &prepared, n, seeds };
         pass.run(batch.as_slice().expect("in standard order"), &wanted, params)
     }
@@ -264,7 +273,7 @@ impl Engine {
         let first = chunk * plan.chunk;
         let n = plan.chunk.min(images.len() / len - first);
         plan.load(&self.network, ws, &images[first * len..(first + n) * len]);
-        Run { n, first, training: false, seed: 0 }
+        Run { n, first, training: false, seed: 0, split: 1 }
     }
 
     /// Copies a buffer of one chunk out, in the network's order.
@@ -432,6 +441,7 @@ pub(crate) fn prepared_layers(isa: Isa, network: &Network, gradients: bool) -> V
             let params = network.node(id).params.iter();
             let values: Vec<&[f32]> = params.map(|&p| &*network.param(p).values).collect();
             layer.prepare(&values, gradients);
+            layer.settle();
             layer
         })
         .collect()

@@ -18,7 +18,7 @@ use crate::Engine;
 use crate::engine::Prepared;
 use crate::layers::region::{self, Region};
 use crate::layers::{self, Inputs, Layer, Run};
-use crate::plan::{Request, Step, Workspace};
+use crate::plan::{Request, Step, Then, Workspace};
 use crate::sweep::Edit;
 
 /// What an edit changes: the smallest rectangle that holds all changed pixels, with its new
@@ -44,7 +44,8 @@ pub(crate) fn sweep(
     results: &mut [f32],
 ) {
     let output = engine.network().output();
-    let request = Request { keep: vec![output], gradients: None, training: false };
+    let request =
+        Request { keep: vec![output], gradients: None, training: false, split: 1, reuse: false };
     let prepared = engine.prepared(request);
     let classes = engine.node_len(output);
     let (changes, of_edit) = distinct_changes(engine, image, size, edits);
@@ -164,7 +165,7 @@ impl<'a> Sweep<'a> {
         let input = plan.buffer_of_input();
         let base = prepared.with_workspace(|ws| {
             ws.values[input][..image.len()].copy_from_slice(image);
-            let run = Run { n: 1, first: 0, training: false, seed: 0 };
+            let run = Run { n: 1, first: 0, training: false, seed: 0, split: 1 };
             plan.forward(engine.layers(), ws, run, 0..plan.steps.len());
             let buffers = ws.values.iter().zip(&plan.lens);
             buffers.map(|(buffer, len)| buffer[..*len].to_vec()).collect()
@@ -230,9 +231,14 @@ impl<'a> Sweep<'a> {
         let reached: Vec<Region> = (0..n)
             .map(|slot| {
                 let inputs = step.inputs.iter().map(|&i| worker.stale[i][slot]);
-                inputs
+                let own = inputs
                     .map(|region| layer.reach(region).unwrap_or(whole))
-                    .fold(Region::default(), Region::union)
+                    .fold(Region::default(), Region::union);
+                let added = step.then.iter().filter_map(|then| match then {
+                    Then::Add(buffer) => Some(worker.stale[*buffer][slot]),
+                    Then::Node(_) => None,
+                });
+                layer.aligned(added.fold(own, Region::union))
             })
             .collect();
         let image = self.engine.network().shape(NodeId(step.node)).len() == 3;
@@ -258,10 +264,13 @@ impl<'a> Sweep<'a> {
         let plan = &self.prepared.plan;
         let Workspace { values, scratch, .. } = &mut worker.workspace;
         let (before, rest) = values.split_at_mut(step.output);
-        let x = Inputs { buffers: before, ids: &step.inputs, lens: &plan.lens, n };
+        let x = Inputs { buffers: before, place: None, ids: &step.inputs, lens: &plan.lens, n };
         let y = &mut rest[0][..n * plan.lens[step.output]];
-        let run = Run { n, first: 0, training: false, seed: 0 };
-        layers::forward(layer, plan.isa, run, x, y, step.relu, scratch);
+        let run = Run { n, first: 0, training: false, seed: 0, split: 1 };
+        let post = |slot: usize, first: usize, part: &mut [f32]| {
+            plan.finish(self.engine.layers(), step, before, [slot, first], part);
+        };
+        layers::forward(layer, plan.isa, run, x, y, step.relu, scratch, &post);
     }
 
     fn part_of_step(
@@ -275,11 +284,23 @@ impl<'a> Sweep<'a> {
         let plan = &self.prepared.plan;
         let Workspace { values, scratch, .. } = &mut worker.workspace;
         let (before, rest) = values.split_at_mut(step.output);
-        let x = Inputs { buffers: before, ids: &step.inputs, lens: &plan.lens, n: plan.chunk };
+        let x = Inputs {
+            buffers: before,
+            place: None,
+            ids: &step.inputs,
+            lens: &plan.lens,
+            n: plan.chunk,
+        };
         let len = plan.lens[step.output];
         let y = &mut rest[0][slot * len..(slot + 1) * len];
-        let run = Run { n: 1, first: 0, training: false, seed: 0 };
+        let run = Run { n: 1, first: 0, training: false, seed: 0, split: 1 };
         let size = self.sizes[step.output];
         region::forward_region(layer, plan.isa, run, x, slot, y, size, region, step.relu, scratch);
+        if !step.then.is_empty() {
+            for row in region.rows(size[1], size[2]) {
+                let first = row.start / size[2];
+                plan.finish(self.engine.layers(), step, before, [slot, first], &mut y[row]);
+            }
+        }
     }
 }

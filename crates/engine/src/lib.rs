@@ -31,6 +31,7 @@ mod kernels;
 mod layers;
 pub mod measure;
 mod options;
+mod plain;
 mod plan;
 pub mod reference;
 pub mod reservoir;

@@ -51,7 +51,8 @@ pub fn layer_times(network: &Network, options: &Options, repeats: usize) -> Resu
     let layers = prepared_layers(isa, network, true);
     let everywhere = Gradients { nodes: vec![network.input()], params: true };
     let keep = vec![network.input(), network.output()];
-    let request = Request { keep, gradients: Some(everywhere), training: true };
+    let request =
+        Request { keep, gradients: Some(everywhere), training: true, split: 1, reuse: false };
     let prepared = Prepared::new(Plan::new(isa, network, &layers, &request));
     let stopwatch = Stopwatch { network, layers: &layers, plan: &prepared.plan };
     let threads = pool.current_num_threads() as f64;
@@ -98,7 +99,7 @@ impl Stopwatch<'_> {
     }
 
     fn chunk(&self) -> Run {
-        Run { n: self.plan.chunk, first: 0, training: true, seed: 0 }
+        Run { n: self.plan.chunk, first: 0, training: true, seed: 0, split: 1 }
     }
 
     fn forward(&self, ws: &mut Workspace, i: usize) {
@@ -119,7 +120,13 @@ impl Stopwatch<'_> {
         let wanted = vec![!params; plan.lens.len()];
         let len = run.n * plan.lens[step.output];
         let (dx, rest) = ws.gradients.split_at_mut(step.output);
-        let x = Inputs { buffers: &ws.values, ids: &step.inputs, lens: &plan.lens, n: run.n };
+        let x = Inputs {
+            buffers: &ws.values,
+            place: None,
+            ids: &step.inputs,
+            lens: &plan.lens,
+            n: run.n,
+        };
         let back = Back {
             run,
             x,

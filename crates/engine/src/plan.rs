@@ -15,6 +15,30 @@ pub(crate) struct Step {
     pub(crate) output: usize,
     /// Its parameters, first and one past the last.
     pub(crate) params: (usize, usize),
+    /// What follows in place, in inference: bits are those of steps of their own.
+    pub(crate) then: Vec<Then>,
+    /// Channels of its output.
+    pub(crate) channels: usize,
+}
+
+impl Step {
+    /// The buffers that it reads.
+    fn reads(&self) -> impl Iterator<Item = usize> + '_ {
+        let added = self.then.iter().filter_map(|then| match then {
+            Then::Add(buffer) => Some(*buffer),
+            Then::Node(_) => None,
+        });
+        self.inputs.iter().copied().chain(added)
+    }
+}
+
+/// What a step does to its output while it is in cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The layer of a node, which [`Layer::works_in_place`].
+    Node(usize),
+    /// Adds another buffer.
+    Add(usize),
 }
 
 /// What a plan must be able to answer.
@@ -25,6 +49,10 @@ pub(crate) struct Request {
     /// The backward pass is wanted, to parameters and to these nodes.
     pub(crate) gradients: Option<Gradients>,
     pub(crate) training: bool,
+    /// Threads that may share an image.
+    pub(crate) split: usize,
+    /// Memory is used again as soon as nobody needs what it holds; not where values must stay.
+    pub(crate) reuse: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Numbers per image of each buffer.
     pub(crate) lens: Vec<usize>,
+    /// The memory of each buffer, an index into [`Workspace::values`]: its own unless memory is reused.
+    place: Vec<usize>,
     /// The buffer of a node's value, where it has one of its own.
     buffer_of: Vec<Option<usize>>,
     /// Buffers whose gradient is wanted.
@@ -47,9 +77,18 @@ pub(crate) struct Plan {
     /// over a batch are formed in the same order on every machine.
     pub(crate) chunk: usize,
     scratch: usize,
+    /// Threads that may share an image.
+    split: usize,
     gradients: bool,
     training: bool,
     pub(crate) isa: Isa,
+}
+
+/// Where a node works in place: a step, and which of the node's inputs it computes.
+#[derive(Clone, Copy)]
+struct Host {
+    step: usize,
+    input: usize,
 }
 
 /// Memory of one chunk's activations that still fits a common last-level cache.
@@ -94,11 +133,13 @@ impl Plan {
         let mut plan = Plan {
             steps: Vec::new(),
             lens: Vec::new(),
+            place: Vec::new(),
             buffer_of: vec![None; nodes.len()],
             wanted: Vec::new(),
             params: request.gradients.as_ref().is_some_and(|g| g.params),
             chunk: 1,
             scratch: 0,
+            split: request.split,
             gradients: request.gradients.is_some(),
             training: request.training,
             isa,
@@ -113,8 +154,16 @@ impl Plan {
             if has_input && fused(id) {
                 let NodeId(source) = node.inputs[0];
                 let step = plan.steps.iter_mut().find(|s| s.node == source);
-                if let Some(step) = step {
+                if let Some(step) = step.filter(|step| step.then.is_empty()) {
                     step.relu = true;
+                    plan.buffer_of[id.0] = plan.buffer_of[source].take();
+                    continue;
+                }
+            }
+            if has_input && request.gradients.is_none() && !request.training {
+                if let Some((host, then)) = plan.place_behind(network, layers, id, &free) {
+                    let NodeId(source) = node.inputs[host.input];
+                    plan.steps[host.step].then.push(then);
                     plan.buffer_of[id.0] = plan.buffer_of[source].take();
                     continue;
                 }
@@ -130,11 +179,89 @@ impl Plan {
                 inputs: inputs.collect(),
                 output,
                 params,
+                then: Vec::new(),
+                channels: layers::pixels_channels(network.shape(id))[1],
             });
         }
         plan.mark_wanted(request);
         plan.size(network, layers);
+        plan.place = (0..plan.lens.len()).collect();
+        if request.reuse {
+            plan.reuse(request);
+        }
         plan
+    }
+
+    /// Gives each buffer the memory of one that is not needed any more, the tightest that holds it; where
+    /// none does the largest, which grows.
+    fn reuse(&mut self, request: &Request) {
+        let mut last = vec![0; self.lens.len()];
+        for (at, step) in self.steps.iter().enumerate() {
+            last[step.output] = last[step.output].max(at);
+            step.reads().for_each(|buffer| last[buffer] = at);
+        }
+        for &id in &request.keep {
+            last[self.buffer(id)] = usize::MAX;
+        }
+        let mut sizes: Vec<usize> = Vec::new();
+        let mut idle: Vec<usize> = Vec::new();
+        for (at, step) in self.steps.iter().enumerate() {
+            let len = self.lens[step.output];
+            let tight = idle.iter().copied().filter(|&place| sizes[place] >= len);
+            let best = tight.min_by_key(|&place| sizes[place]);
+            let place =
+                match best.or_else(|| idle.iter().copied().max_by_key(|&place| sizes[place])) {
+                    Some(place) => {
+                        idle.retain(|&other| other != place);
+                        sizes[place] = sizes[place].max(len);
+                        place
+                    }
+                    None => {
+                        sizes.push(len);
+                        sizes.len() - 1
+                    }
+                };
+            self.place[step.output] = place;
+            let mut done: Vec<usize> = step.reads().chain([step.output]).collect();
+            done.sort_unstable();
+            done.dedup();
+            idle.extend(
+                done.into_iter().filter(|&buffer| last[buffer] == at).map(|b| self.place[b]),
+            );
+        }
+    }
+
+    /// Memory of a buffer in a workspace.
+    pub(crate) fn place(&self, buffer: usize) -> usize {
+        self.place[buffer]
+    }
+
+    /// The step behind which a node can work in place, and how: its input must go nowhere else.
+    fn place_behind(
+        &self,
+        network: &Network,
+        layers: &[Layer],
+        id: NodeId,
+        free: &impl Fn(NodeId) -> bool,
+    ) -> Option<(Host, Then)> {
+        let inputs = &network.node(id).inputs;
+        let host = |input: usize| {
+            let buffer = self.buffer_of[inputs[input].0]?;
+            let step = self.steps.iter().rposition(|step| step.output == buffer)?;
+            let real = !matches!(layers[self.steps[step].node], Layer::Input | Layer::Plain(_));
+            (free(inputs[input]) && real).then_some(Host { step, input })
+        };
+        match &layers[id.0] {
+            layer if layer.works_in_place() => Some((host(0)?, Then::Node(id.0))),
+            Layer::Add if inputs.len() == 2 && inputs[0] != inputs[1] => {
+                let hosts = [host(0), host(1)].into_iter().flatten();
+                let last = hosts.max_by_key(|host| host.step)?;
+                let other = self.buffer_of[inputs[1 - last.input].0]?;
+                let image = network.shape(id).len() == 3;
+                (image && other < self.steps[last.step].output).then_some((last, Then::Add(other)))
+            }
+            _ => None,
+        }
     }
 
     fn mark_wanted(&mut self, request: &Request) {
@@ -159,7 +286,7 @@ impl Plan {
         let lens = lens.map(|id| network.shape(id).iter().product::<usize>());
         let per_image = lens.sum::<usize>() * (1 + usize::from(self.gradients));
         self.chunk = (CHUNK_BYTES / 4 / per_image.max(1)).clamp(1, MAX_CHUNK);
-        let scratch = |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients);
+        let scratch = |s: &Step| layers[s.node].scratch_len(self.chunk, self.gradients, self.split);
         self.scratch = self.steps.iter().map(scratch).max().unwrap_or(0);
     }
 
@@ -173,7 +300,11 @@ impl Plan {
     }
 
     pub(crate) fn workspace(&self) -> Workspace {
-        let buffers = || self.lens.iter().map(|len| vec![0.0; len * self.chunk]);
+        let mut sizes = vec![0; self.place.iter().max().map_or(0, |last| last + 1)];
+        for (&place, &len) in self.place.iter().zip(&self.lens) {
+            sizes[place] = sizes[place].max(len);
+        }
+        let buffers = || sizes.iter().map(|len| vec![0.0; len * self.chunk]);
         let gradients = if self.gradients {
             let wanted = buffers().zip(&self.wanted);
             wanted.map(|(buffer, wanted)| if *wanted { buffer } else { Vec::new() }).collect()
@@ -185,7 +316,7 @@ impl Plan {
 
     /// Copies sample-major `[channels, pixels]` images into the input buffer.
     pub(crate) fn load(&self, network: &Network, ws: &mut Workspace, images: &[f32]) {
-        let buffer = self.buffer_of_input();
+        let buffer = self.place[self.buffer_of_input()];
         let [pixels, channels] = layers::pixels_channels(network.shape(NodeId(0)));
         to_channels_last(pixels, channels, images, &mut ws.values[buffer][..images.len()]);
     }
@@ -199,11 +330,41 @@ impl Plan {
         range: std::ops::Range<usize>,
     ) {
         for step in &self.steps[range] {
-            let (before, rest) = ws.values.split_at_mut(step.output);
-            let x = Inputs { buffers: before, ids: &step.inputs, lens: &self.lens, n: run.n };
-            let y = &mut rest[0][..run.n * self.lens[step.output]];
+            if matches!(layers[step.node], Layer::Input) {
+                continue;
+            }
+            // Taken out meanwhile, so that the others can be read.
+            let mut output = std::mem::take(&mut ws.values[self.place[step.output]]);
+            let (buffers, place) = (&ws.values[..], Some(&self.place[..]));
+            let x = Inputs { buffers, place, ids: &step.inputs, lens: &self.lens, n: run.n };
+            let y = &mut output[..run.n * self.lens[step.output]];
             let layer = &layers[step.node];
-            layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch);
+            let post = |slot: usize, first: usize, part: &mut [f32]| {
+                self.finish(layers, step, buffers, [slot, first], part);
+            };
+            layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch, &post);
+            ws.values[self.place[step.output]] = output;
+        }
+    }
+
+    /// Does to a part of a step's output, whole pixels from the first on, what follows in place.
+    pub(crate) fn finish(
+        &self,
+        layers: &[Layer],
+        step: &Step,
+        values: &[Vec<f32>],
+        [slot, first]: [usize; 2],
+        part: &mut [f32],
+    ) {
+        for then in &step.then {
+            match *then {
+                Then::Node(node) => layers[node].apply_in_place(self.isa, part),
+                Then::Add(buffer) => {
+                    let from = slot * self.lens[buffer] + first * step.channels;
+                    let other = &values[self.place[buffer]][from..][..part.len()];
+                    layers::pointwise::add(self.isa, other, part);
+                }
+            }
         }
     }
 
@@ -234,7 +395,13 @@ impl Plan {
             if step.relu {
                 layers::pointwise::relu_mask(self.isa, y, dy);
             }
-            let x = Inputs { buffers: &ws.values, ids: &step.inputs, lens: &self.lens, n: run.n };
+            let x = Inputs {
+                buffers: &ws.values,
+                place: None,
+                ids: &step.inputs,
+                lens: &self.lens,
+                n: run.n,
+            };
             let (first, last) = if self.params { step.params } else { (0, 0) };
             let (start, end) = (offsets[first], offsets[last]);
             let (weight, bias) = params[start..end].split_at_mut(match last - first {

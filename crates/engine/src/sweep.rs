@@ -133,7 +133,13 @@ impl Engine {
         results: &mut [f32],
     ) {
         let output = self.network().output();
-        let request = Request { keep: vec![output], gradients: None, training: false };
+        let request = Request {
+            keep: vec![output],
+            gradients: None,
+            training: false,
+            split: 1,
+            reuse: false,
+        };
         let prepared = self.prepared(request);
         let plan = &prepared.plan;
         let classes = self.node_len(output);
@@ -147,7 +153,7 @@ impl Engine {
                         copy.copy_from_slice(image);
                         edit.apply(size, copy);
                     }
-                    let run = Run { n: edits.len(), first: 0, training: false, seed: 0 };
+                    let run = Run { n: edits.len(), first: 0, training: false, seed: 0, split: 1 };
                     plan.forward(self.layers(), ws, run, 0..plan.steps.len());
                     self.read(&ws.values[plan.buffer(output)], output, results);
                 });

@@ -79,7 +79,8 @@ impl Trainer {
         let layers = prepared_layers(isa, network, true);
         let logits = network.logits();
         let gradients = Some(Gradients { nodes: Vec::new(), params: true });
-        let request = Request { keep: vec![logits], gradients, training: true };
+        let request =
+            Request { keep: vec![logits], gradients, training: true, split: 1, reuse: false };
         let plan = Plan::new(isa, network, &layers, &request);
         let norms = plan.norms(&layers);
         let offsets = param_offsets(network);
@@ -269,7 +270,7 @@ impl Trainer {
 fn chunk_run(plan: &Plan, batch: Batch<'_>, chunk: usize) -> Run {
     let first = chunk * plan.chunk;
     let n = plan.chunk.min(batch.n - first);
-    Run { n, first, training: true, seed: batch.seed }
+    Run { n, first, training: true, seed: batch.seed, split: 1 }
 }
 
 fn load(plan: &Plan, network: &Network, ws: &mut Workspace, batch: Batch<'_>, run: Run) {

@@ -122,7 +122,7 @@ fn list(problems: &[Error]) -> String {
 }
 
 fn list_operators(operators: &[UnsupportedOperator]) -> String {
-    const SHOWN: usize = 4;
+    const SHOWN: usize = 64;
     operators.iter().fold(String::new(), |mut text, UnsupportedOperator { operator, nodes }| {
         let shown: Vec<String> = nodes.iter().take(SHOWN).map(|node| format!("{node:?}")).collect();
         let _ = write!(text, "\n  {operator}: node {}", shown.join(", "));

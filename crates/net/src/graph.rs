@@ -366,9 +366,13 @@ fn main_output(nodes: &[Node], shapes: &[Vec<usize>], outputs: &[NodeId]) -> Nod
 
 /// Input of a node that is a softmax over the whole of a sample.
 fn softmax_input(node: &Node, shape: &[usize]) -> Option<NodeId> {
-    let softmax = matches!(node.op, Op::Softmax | Op::LogSoftmax);
-    let whole = shape[1..].iter().all(|&size| size == 1);
-    (softmax && whole).then(|| node.inputs[0])
+    let axis = match node.op {
+        Op::Softmax | Op::LogSoftmax => 0,
+        Op::SoftmaxAlong { axis, .. } => axis,
+        _ => return None,
+    };
+    let whole = shape.iter().enumerate().all(|(index, &size)| index == axis || size == 1);
+    whole.then(|| node.inputs[0])
 }
 
 /// The names that a mistyped one may have meant: at most three, best first.

@@ -43,7 +43,10 @@ pub use error::{Error, Result};
 pub use graph::{Network, Node, NodeId, Param, ParamId};
 pub use init::Init;
 pub use metadata::{Layout, Metadata, Preprocessing, TrainingRecord};
-pub use op::{Conv, Op, Pool};
+pub use op::{
+    Binary, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadMode, Pool, Reduce, Resize,
+    Rounding, Span, Unary,
+};
 pub use receptive_field::ReceptiveField;
 pub use shape::{MAX_AXES, MAX_ELEMENTS};
 pub use summary::{LayerSummary, Summary, summary};

@@ -53,7 +53,10 @@ pub(crate) fn receptive_fields(network: &Network) -> Vec<ReceptiveField> {
 }
 
 fn step(network: &Network, id: NodeId, node: &Node, seen: &[Seen]) -> Seen {
-    let before = seen[node.inputs[0].0];
+    // A constant sees nothing of the image.
+    let computed = |input: &&NodeId| !matches!(network.node(**input).op, Op::Constant { .. });
+    let first = node.inputs.iter().find(computed).unwrap_or(&node.inputs[0]);
+    let before = seen[first.0];
     let shape = network.shape(id);
     match &node.op {
         Op::Conv(conv) => {
@@ -67,8 +70,25 @@ fn step(network: &Network, id: NodeId, node: &Node, seen: &[Seen]) -> Seen {
         Op::Dense | Op::GlobalAvgPool => before.whole(),
         // Where an image is taken apart and put together otherwise, a position may hold anything.
         Op::Reshape { shape } if shape.len() > 1 => before.whole(),
-        Op::Add | Op::Concat => {
-            let others = node.inputs.iter().map(|input| seen[input.0]);
+        // These move positions, mix all of them, or look further than a window's arithmetic says.
+        Op::Reduce { .. }
+        | Op::ArgMax { .. }
+        | Op::SoftmaxAlong { .. }
+        | Op::LayerNorm { .. }
+        | Op::GroupNorm { .. }
+        | Op::Transpose { .. }
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Expand { .. }
+        | Op::Gather { .. }
+        | Op::Resize(_)
+        | Op::ConvTranspose(_) => before.whole(),
+        Op::MatMul | Op::ConcatAlong { .. } => {
+            let others = node.inputs.iter().filter(computed).map(|input| seen[input.0].whole());
+            others.fold(before.whole(), Seen::union)
+        }
+        Op::Add | Op::Concat | Op::Binary(_) => {
+            let others = node.inputs.iter().filter(computed).map(|input| seen[input.0]);
             others.fold(before, Seen::union)
         }
         _ => before,

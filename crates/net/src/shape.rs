@@ -10,7 +10,7 @@ use crate::ops;
 pub const MAX_ELEMENTS: usize = 1 << 30;
 
 /// The most axes a sample may have.
-pub const MAX_AXES: usize = 4;
+pub const MAX_AXES: usize = 6;
 
 /// What an operator's rule returns: the output's shape, or what was expected and what came.
 pub(crate) type Inferred = Result<Vec<usize>, String>;
@@ -33,6 +33,32 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], params: &[&[usize]]) -> Inferr
             ops::norm::batch_norm_output_shape(*epsilon, *momentum, inputs[0], params)
         }
         Op::Dropout { rate } => ops::norm::dropout_output_shape(*rate, inputs[0]),
+        Op::Constant { shape } => ops::general::constant_output_shape(shape, params[0]),
+        Op::Unary(unary) => ops::general::unary_output_shape(*unary, inputs[0]),
+        Op::Binary(_) => ops::general::broadcast(inputs[0], inputs[1]),
+        Op::Reduce { axes, keep, .. } => ops::general::reduced(inputs[0], axes, *keep),
+        Op::ArgMax { axis, keep, .. } => ops::general::reduced(inputs[0], &[*axis], *keep),
+        Op::SoftmaxAlong { axis, .. } => {
+            ops::general::check_axis(inputs[0], *axis).map(|()| inputs[0].to_vec())
+        }
+        Op::MatMul => ops::general::mat_mul_output_shape(inputs[0], inputs[1]),
+        Op::Transpose { axes } => ops::general::transposed(inputs[0], axes),
+        Op::Slice { spans } => ops::general::sliced(inputs[0], spans),
+        Op::ConcatAlong { axis } => ops::merge::concat_along_output_shape(inputs, *axis),
+        Op::Pad { amounts, mode } => ops::general::padded(inputs[0], amounts, *mode),
+        Op::Expand { shape } => ops::general::expanded(inputs[0], shape),
+        Op::Gather { axis, indices } => ops::general::gathered(inputs[0], *axis, indices),
+        Op::Resize(resize) => ops::general::resized(inputs[0], resize),
+        Op::LocalResponseNorm { size, .. } => {
+            ops::norm::local_response_output_shape(*size, inputs[0])
+        }
+        Op::LayerNorm { axis, epsilon } => {
+            ops::norm::layer_norm_output_shape(*axis, *epsilon, inputs[0], params)
+        }
+        Op::GroupNorm { groups, epsilon } => {
+            ops::norm::group_norm_output_shape(*groups, *epsilon, inputs[0], params)
+        }
+        Op::ConvTranspose(conv) => ops::conv::transposed_output_shape(conv, inputs[0], params),
     }?;
     check(&output)?;
     Ok(output)
@@ -66,27 +92,33 @@ fn check(shape: &[usize]) -> Result<(), String> {
 
 fn check_counts(op: &Op, inputs: usize, params: usize) -> Result<(), String> {
     let (least, most) = match op {
-        Op::Input { .. } => (0, 0),
+        Op::Input { .. } | Op::Constant { .. } => (0, 0),
         Op::Add => (2, usize::MAX),
-        Op::Concat => (1, usize::MAX),
+        Op::Binary(_) | Op::MatMul => (2, 2),
+        Op::Concat | Op::ConcatAlong { .. } => (1, usize::MAX),
         _ => (1, 1),
     };
     if inputs < least || inputs > most {
         let wanted = match (least, most) {
             (0, 0) => "no input".to_owned(),
             (1, 1) => "one input".to_owned(),
+            (2, 2) => "two inputs".to_owned(),
             _ => format!("at least {least} inputs"),
         };
         return Err(format!("expected {wanted}, got {inputs}"));
     }
     let (least, most) = match op {
-        Op::Conv(_) | Op::Dense => (1, 2),
+        Op::Conv(_) | Op::ConvTranspose(_) | Op::Dense | Op::LayerNorm { .. } => (1, 2),
         Op::BatchNorm { .. } => (4, 4),
+        Op::GroupNorm { .. } => (2, 2),
+        Op::Constant { .. } => (1, 1),
         _ => (0, 0),
     };
     if params < least || params > most {
         return Err(match (least, most) {
             (0, 0) => format!("expected no parameters, got {params}"),
+            (1, 1) => format!("expected a value, got {params} parameters"),
+            (2, 2) => format!("expected scale and bias, got {params} parameters"),
             (4, 4) => format!("expected scale, bias, mean and variance, got {params} parameters"),
             _ => format!("expected a weight and perhaps a bias, got {params} parameters"),
         });

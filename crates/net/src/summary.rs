@@ -86,6 +86,7 @@ fn layer_summary(
     let output = network.shape(id);
     let weights: Vec<&[usize]> =
         node.params.iter().map(|&param| &network.param(param).shape[..]).collect();
+    let inputs: Vec<&[usize]> = node.inputs.iter().map(|&input| network.shape(input)).collect();
     let params: u64 =
         node.params.iter().map(|&param| network.param(param).values.len() as u64).sum();
     let elements: u64 = output.iter().map(|&size| size as u64).product();
@@ -95,7 +96,7 @@ fn layer_summary(
         inputs: node.inputs.iter().map(|&input| network.node(input).name.clone()).collect(),
         output_shape: output.to_vec(),
         params,
-        macs: multiply_adds(&node.op, output, &weights),
+        macs: multiply_adds(&node.op, &inputs, output, &weights),
         receptive_field,
         memory_bytes: 4 * (params + elements),
     }

@@ -142,3 +142,52 @@ fn devices_are_not_replaced_and_unwritable_folders_are_named() {
         assert!(text.starts_with("cannot write /proc/self/model.onnx: "), "{text}");
     }
 }
+
+/// A model whose first weight is kept in another file, `values.bin` from byte 8 on.
+fn with_external(folder: &Path, location: &str, length: usize) -> std::path::PathBuf {
+    let path = folder.join("model.onnx");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/external.onnx");
+    let mut bytes = fs::read(fixture).unwrap();
+    for (from, to) in [("values.bin", location), ("0024", &format!("{length:04}")[..])] {
+        assert_eq!(from.len(), to.len(), "lengths stand in the file");
+        let at = bytes.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+    }
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn weights_beside_the_model_are_read_and_only_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("models");
+    fs::create_dir(&inside).unwrap();
+    let numbers: Vec<u8> = (0..8).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    fs::write(inside.join("values.bin"), &numbers).unwrap();
+    fs::write(folder.path().join("ues.bin"), &numbers).unwrap();
+    let network = onnx::load(with_external(&inside, "values.bin", 24)).unwrap();
+    // [2, 3] as MatMul has it, from the third number on; [3, 2] here.
+    assert_eq!(network.params()[0].values[..], [2.0, 5.0, 3.0, 6.0, 4.0, 7.0]);
+
+    let refused = |location: &str, length: usize| {
+        onnx::load(with_external(&inside, location, length)).unwrap_err().to_string()
+    };
+    assert!(refused("../ues.bin", 24).contains("not inside the model's folder"));
+    assert!(refused("/dev/zeroo", 24).contains("not inside the model's folder"));
+    assert!(refused("nothing.xx", 24).contains("nothing.xx"));
+    assert!(refused("values.bin", 9999).contains("means 24 bytes"));
+    let bytes = fs::read(with_external(&inside, "values.bin", 24)).unwrap();
+    assert!(error(&bytes).contains("load the model by its path"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leaves_the_models_folder_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("models");
+    fs::create_dir(&inside).unwrap();
+    fs::write(folder.path().join("secret"), [0; 64]).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("secret"), inside.join("values.bin")).unwrap();
+    let text = onnx::load(with_external(&inside, "values.bin", 24)).unwrap_err().to_string();
+    assert!(text.contains("not inside the model's folder"), "{text}");
+}

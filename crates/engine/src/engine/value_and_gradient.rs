@@ -33,7 +33,8 @@ impl Engine {
         keep.sort();
         keep.dedup();
         let gradients = Some(plan::Gradients { nodes: vec![input], params: false });
-        let prepared = self.prepared(Request { keep, gradients, training: false });
+        let prepared =
+            self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
         let plan = &prepared.plan;
         let layers = self.gradient_layers();
         let images = batch.as_slice().expect("in standard order");

@@ -3,6 +3,7 @@
 //! that checks all offsets against the slices first.
 
 pub(crate) mod cells;
+pub(crate) mod depthwise;
 mod functions;
 pub(crate) mod gemm;
 pub(crate) mod lanes;

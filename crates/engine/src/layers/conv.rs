@@ -4,9 +4,12 @@
 //! hold; weights and their gradients come and go in ONNX's order `[O, I/groups, KH, KW]`.
 
 use crate::kernels::Isa;
+use crate::kernels::depthwise::{self, Depthwise, WeightGradient};
 use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
 use crate::kernels::winograd::{self as wino, Grid, Tile};
+use crate::layers::Post;
 use crate::layers::region::{Region, Sliding};
+use rayon::prelude::*;
 
 /// Sizes and attributes of a convolution, per sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +54,21 @@ impl ConvShape {
         ]
     }
 
+    /// Whether every channel has a filter of its own.
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.input[2] && self.groups == self.output[2]
+    }
+
+    /// Multiply-adds of one image.
+    fn multiply_adds(&self) -> usize {
+        self.output[0] * self.output[1] * self.weights()
+    }
+
+    /// Lines of the padded input that so many lines of the output see.
+    fn seen_lines(&self, lines: usize) -> usize {
+        (lines - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
+    }
+
     /// Index of a weight in ONNX's order from its place in the engine's `[KH, KW, I, O]`.
     fn weight_index(&self, tap: usize, i: usize, o: usize) -> usize {
         (o * self.group_inputs() + i) * self.kernel[0] * self.kernel[1] + tap
@@ -61,8 +79,13 @@ impl ConvShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Direct,
+    /// Every channel by itself.
+    Depthwise,
     Winograd(Tile),
 }
+
+/// Transformed weights that no cache near a core holds: 8 MiB.
+const LARGE_WEIGHTS: usize = 1 << 21;
 
 /// Tiles that share one pass over the transformed weights.
 const TILES_PER_PASS: usize = 48;
@@ -72,6 +95,9 @@ impl Algorithm {
     pub(crate) fn choose(isa: Isa, shape: &ConvShape) -> Algorithm {
         let [oh, ow, o] = shape.output;
         let c = shape.input[2];
+        if shape.is_depthwise() {
+            return Algorithm::Depthwise;
+        }
         let square = shape.kernel[0] == shape.kernel[1];
         let plain = shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.groups == 1;
         let whole_vectors = c.is_multiple_of(isa.lanes()) && o.is_multiple_of(isa.lanes());
@@ -87,7 +113,11 @@ impl Algorithm {
             // Each transformed element takes about a dozen operations on its way in and out, and
             // the transformed weights are read once a pass.
             let weights = area * c * o * tiles.min(TILES_PER_PASS) / TILES_PER_PASS;
-            let cost = area * tiles * (c * o + 12 * (c + o)) + 4 * weights;
+            let mut cost = area * tiles * (c * o + 12 * (c + o)) + 4 * weights;
+            if area * c * o > LARGE_WEIGHTS {
+                // They come from memory, not from cache, at every pass.
+                cost += 10 * area * c * o * tiles.div_ceil(TILES_PER_PASS);
+            }
             if cost < best.0 {
                 best = (cost, Algorithm::Winograd(tile));
             }
@@ -181,15 +211,38 @@ impl Conv {
         }
         match self.algorithm {
             Algorithm::Direct => self.prepare_direct(weight, gradients),
+            Algorithm::Depthwise => self.prepare_depthwise(weight, gradients),
             Algorithm::Winograd(tile) => self.prepare_winograd(tile, weight, gradients),
         }
     }
 
-    /// Floats of scratch memory that `images` at once need.
-    pub(crate) fn scratch_len(&self, images: usize, gradients: bool) -> usize {
+    /// Gives back what only another [`Conv::prepare`] would need.
+    pub(crate) fn settle(&mut self) {
+        self.ordered = Vec::new();
+    }
+
+    /// The region grown to whole tiles.
+    pub(crate) fn aligned(&self, region: Region) -> Region {
+        match self.algorithm {
+            Algorithm::Winograd(tile) if !region.is_empty() => {
+                region.aligned(tile.m(), [self.shape.output[0], self.shape.output[1]])
+            }
+            _ => region,
+        }
+    }
+
+    /// Floats of scratch memory that `images` at once need, or one image cut in `split` parts.
+    pub(crate) fn scratch_len(&self, images: usize, gradients: bool, split: usize) -> usize {
+        let parts = (1..=split)
+            .map(|split| self.strips(split))
+            .map(|strips| strips.parts * self.strip_scratch(strips.lines));
+        self.whole_scratch_len(images, gradients).max(parts.max().unwrap_or(0))
+    }
+
+    fn whole_scratch_len(&self, images: usize, gradients: bool) -> usize {
         let s = &self.shape;
         match self.algorithm {
-            Algorithm::Direct => {
+            Algorithm::Direct | Algorithm::Depthwise => {
                 let padded = if s.padding == [0; 4] { 0 } else { self.padded_len() };
                 let back = if gradients { self.back_len() + s.weights() } else { 0 };
                 images * padded + back
@@ -204,7 +257,9 @@ impl Conv {
         }
     }
 
-    /// `y = conv(x) + bias`, through a ReLU on request.
+    /// `y = conv(x) + bias`, through a ReLU on request; `post` is applied to every part of the output
+    /// while it is in cache. `split` threads may share an image.
+    #[allow(clippy::too_many_arguments)] // what a layer's forward pass takes
     pub(crate) fn forward(
         &self,
         n: usize,
@@ -212,12 +267,36 @@ impl Conv {
         y: &mut [f32],
         relu: bool,
         scratch: &mut [f32],
+        split: usize,
+        post: &Post<'_>,
     ) {
         assert_eq!(x.len(), n * self.shape.input_len());
         assert_eq!(y.len(), n * self.shape.output_len());
+        let strips = self.strips(split);
+        if strips.count > 1 {
+            let images = x.chunks_exact(self.shape.input_len());
+            for (slot, (x, y)) in
+                images.zip(y.chunks_exact_mut(self.shape.output_len())).enumerate()
+            {
+                self.forward_strips(strips, x, y, relu, scratch, &|first, part| {
+                    post(slot, first, part)
+                });
+            }
+            return;
+        }
         match self.algorithm {
+            Algorithm::Direct if self.shares_columns(split) => {
+                self.forward_columns(n, x, y, relu, scratch, split);
+            }
             Algorithm::Direct => self.forward_direct(n, x, y, relu, scratch),
-            Algorithm::Winograd(tile) => self.forward_winograd(tile, n, x, y, relu, scratch),
+            Algorithm::Depthwise => self.forward_depthwise(n, x, y, relu, scratch),
+            Algorithm::Winograd(tile) => {
+                let split = if self.shape.multiply_adds() < SPLIT_WORK { 1 } else { split };
+                self.forward_winograd(tile, n, x, y, relu, scratch, split);
+            }
+        }
+        for (slot, y) in y.chunks_exact_mut(self.shape.output_len()).enumerate() {
+            post(slot, 0, y);
         }
     }
 
@@ -232,6 +311,14 @@ impl Conv {
         scratch: &mut [f32],
     ) {
         match self.algorithm {
+            Algorithm::Depthwise => {
+                if let Some(dw) = dw {
+                    self.weight_gradient_depthwise(n, x, dy, dw, scratch);
+                }
+                if let Some(dx) = dx {
+                    self.input_gradient_direct(n, dy, dx, scratch);
+                }
+            }
             Algorithm::Direct => {
                 if let Some(dw) = dw {
                     self.weight_gradient_direct(n, x, dy, dw, scratch);
@@ -259,18 +346,14 @@ impl Conv {
             padding: [s.padding[0], s.padding[1]],
             output,
         };
-        let reached = sliding.reach(region);
-        match self.algorithm {
-            Algorithm::Winograd(tile) if !reached.is_empty() => reached.aligned(tile.m(), output),
-            _ => reached,
-        }
+        self.aligned(sliding.reach(region))
     }
 
     /// Tiles or pixels that a region of the output takes.
     pub(crate) fn work(&self, region: Region) -> usize {
         let size = [self.shape.output[0], self.shape.output[1]];
         match self.algorithm {
-            Algorithm::Direct => region.area(),
+            Algorithm::Direct | Algorithm::Depthwise => region.area(),
             Algorithm::Winograd(tile) => {
                 let Region { top, left, bottom, right } = region.aligned(tile.m(), size);
                 (bottom - top).div_ceil(tile.m()) * (right - left).div_ceil(tile.m())
@@ -281,7 +364,7 @@ impl Conv {
     /// What reading all weights comes to, in the units of [`Conv::work`]: by trial, some tiles.
     pub(crate) fn weight_work(&self) -> usize {
         match self.algorithm {
-            Algorithm::Direct => 0,
+            Algorithm::Direct | Algorithm::Depthwise => 0,
             Algorithm::Winograd(_) => 3,
         }
     }
@@ -298,7 +381,9 @@ impl Conv {
         assert_eq!(x.len(), self.shape.input_len());
         assert_eq!(y.len(), self.shape.output_len());
         match self.algorithm {
-            Algorithm::Direct => self.region_direct(x, y, region, relu, scratch),
+            Algorithm::Direct | Algorithm::Depthwise => {
+                self.region_direct(x, y, region, relu, scratch);
+            }
             Algorithm::Winograd(tile) => self.region_winograd(tile, x, y, region, relu, scratch),
         }
     }
@@ -313,24 +398,45 @@ impl Conv {
     ) {
         let s = &self.shape;
         let x = self.padded_lines(x, region, scratch);
-        let (co, packed) = (s.group_outputs(), self.forward.len() / s.groups);
         for line in region.rows(s.output[1], s.output[2]) {
             let pixels = line.start / s.output[2]..line.end / s.output[2];
-            for g in 0..s.groups {
-                let bias = self.bias.as_ref().map(|b| &b[g * co..(g + 1) * co]);
-                let args = Rows {
-                    a: &x[g * s.group_inputs()..],
-                    rows: &self.pixels[pixels.clone()],
-                    segments: &self.runs.offsets,
-                    inner: self.runs.len,
-                    b: &self.forward[g * packed..(g + 1) * packed],
-                    n: co,
-                    c: &mut y[line.clone()][g * co..],
-                    ldc: s.output[2],
-                    epilogue: Epilogue { bias, relu, accumulate: false },
-                };
-                gemm::rows(self.isa, args);
-            }
+            self.pixels_direct(x, &self.pixels[pixels], &mut y[line], relu);
+        }
+    }
+
+    /// Output pixels whose windows start at `pixels` of a padded image.
+    fn pixels_direct(&self, x: &[f32], pixels: &[usize], y: &mut [f32], relu: bool) {
+        let s = &self.shape;
+        if self.algorithm == Algorithm::Depthwise {
+            let args = Depthwise {
+                x,
+                pixels,
+                taps: &self.runs.offsets,
+                w: &self.forward,
+                channels: s.output[2],
+                y,
+                bias: self.bias.as_deref(),
+                relu,
+                accumulate: false,
+            };
+            return depthwise::depthwise(self.isa, args);
+        }
+        let (ci, co) = (s.group_inputs(), s.group_outputs());
+        let packed = self.forward.len() / s.groups;
+        for g in 0..s.groups {
+            let bias = self.bias.as_ref().map(|b| &b[g * co..(g + 1) * co]);
+            let args = Rows {
+                a: &x[g * ci..],
+                rows: pixels,
+                segments: &self.runs.offsets,
+                inner: self.runs.len,
+                b: &self.forward[g * packed..(g + 1) * packed],
+                n: co,
+                c: &mut y[g * co..],
+                ldc: s.output[2],
+                epilogue: Epilogue { bias, relu, accumulate: false },
+            };
+            gemm::rows(self.isa, args);
         }
     }
 
@@ -450,26 +556,108 @@ impl Conv {
     fn forward_direct(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
         let s = &self.shape;
         let (x, _) = self.padded(n, x, scratch);
-        let (ci, co) = (s.group_inputs(), s.group_outputs());
-        let packed = self.forward.len() / s.groups;
         let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
         for (image, out) in images {
-            for g in 0..s.groups {
-                let bias = self.bias.as_ref().map(|b| &b[g * co..(g + 1) * co]);
-                let args = Rows {
-                    a: &image[g * ci..],
-                    rows: &self.pixels,
-                    segments: &self.runs.offsets,
-                    inner: self.runs.len,
-                    b: &self.forward[g * packed..(g + 1) * packed],
-                    n: co,
-                    c: &mut out[g * co..],
-                    ldc: s.output[2],
-                    epilogue: Epilogue { bias, relu, accumulate: false },
-                };
-                gemm::rows(self.isa, args);
+            self.pixels_direct(image, &self.pixels, out, relu);
+        }
+    }
+
+    /// Whether threads share the filters and not the pixels: of few pixels, with many weights to read.
+    fn shares_columns(&self, split: usize) -> bool {
+        let s = &self.shape;
+        let few = s.output[0] * s.output[1] <= COLUMN_PIXELS;
+        let plain = self.algorithm == Algorithm::Direct && s.groups == 1;
+        split > 1 && few && plain && s.weights() >= COLUMN_WEIGHTS
+    }
+
+    fn forward_columns(
+        &self,
+        n: usize,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+        split: usize,
+    ) {
+        let s = &self.shape;
+        let (x, _) = self.padded(n, x, scratch);
+        let (o, width) = (s.output[2], gemm::panel_width(self.isa));
+        let each = o.div_ceil(width).div_ceil(split) * width;
+        let packed = each * s.weights() / o;
+        let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
+        for (image, out) in images {
+            let weights = self.forward.par_chunks(packed).enumerate();
+            let parts: Vec<Vec<f32>> = weights
+                .map(|(part, weights)| {
+                    let columns = part * each..o.min((part + 1) * each);
+                    let mut columns_of = vec![0.0; self.pixels.len() * columns.len()];
+                    let bias = self.bias.as_ref().map(|bias| &bias[columns.clone()]);
+                    let args = Rows {
+                        a: image,
+                        rows: &self.pixels,
+                        segments: &self.runs.offsets,
+                        inner: self.runs.len,
+                        b: weights,
+                        n: columns.len(),
+                        c: &mut columns_of,
+                        ldc: columns.len(),
+                        epilogue: Epilogue { bias, relu, accumulate: false },
+                    };
+                    gemm::rows(self.isa, args);
+                    columns_of
+                })
+                .collect();
+            for (part, values) in parts.iter().enumerate() {
+                let columns = values.len() / self.pixels.len();
+                for (pixel, values) in values.chunks_exact(columns).enumerate() {
+                    out[pixel * o + part * each..][..columns].copy_from_slice(values);
+                }
             }
         }
+    }
+
+    fn forward_depthwise(
+        &self,
+        n: usize,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
+        self.forward_direct(n, x, y, relu, scratch);
+    }
+
+    /// Weights `[taps, channels]`; backwards turned by half a turn.
+    fn prepare_depthwise(&mut self, weight: &[f32], gradients: bool) {
+        let s = &self.shape;
+        let (taps, c) = (s.kernel[0] * s.kernel[1], s.output[2]);
+        self.forward = (0..taps * c).map(|i| weight[i % c * taps + i / c]).collect();
+        if gradients {
+            self.backward =
+                (0..taps * c).map(|i| weight[i % c * taps + taps - 1 - i / c]).collect();
+        }
+    }
+
+    fn weight_gradient_depthwise(
+        &self,
+        n: usize,
+        x: &[f32],
+        dy: &[f32],
+        dw: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let (x, rest) = self.padded(n, x, scratch);
+        let sums = &mut rest[..s.weights()];
+        sums.fill(0.0);
+        let images = x.chunks_exact(self.padded_len()).zip(dy.chunks_exact(s.output_len()));
+        for (x, dy) in images.take(n) {
+            let (pixels, taps) = (&self.pixels[..], &self.runs.offsets[..]);
+            let args =
+                WeightGradient { x, pixels, taps, channels: s.output[2], dy, dw: &mut *sums };
+            depthwise::weight_gradient(self.isa, args);
+        }
+        self.add_ordered(sums, dw);
     }
 
     fn weight_gradient_direct(
@@ -537,6 +725,21 @@ impl Conv {
                 }
             }
             let out = &mut dx[image * s.input_len()..(image + 1) * s.input_len()];
+            if self.algorithm == Algorithm::Depthwise {
+                let args = Depthwise {
+                    x: spread,
+                    pixels: &self.back_pixels,
+                    taps: &self.back_runs.offsets,
+                    w: &self.backward,
+                    channels: s.input[2],
+                    y: out,
+                    bias: None,
+                    relu: false,
+                    accumulate: true,
+                };
+                depthwise::depthwise(self.isa, args);
+                continue;
+            }
             for g in 0..s.groups {
                 let args = Rows {
                     a: &spread[g * co..],
@@ -573,6 +776,164 @@ impl Conv {
 /// convolution with the turned filter gives the input gradient.
 fn back_size(s: &ConvShape) -> [usize; 2] {
     [s.input[0] + (s.kernel[0] - 1) * s.dilation[0], s.input[1] + (s.kernel[1] - 1) * s.dilation[1]]
+}
+
+/// How an output is cut into strips of lines, each of which is computed while it is in cache.
+#[derive(Clone, Copy, Debug)]
+struct Strips {
+    /// Lines of a strip, but perhaps of the last.
+    lines: usize,
+    count: usize,
+    /// Threads that share the strips.
+    parts: usize,
+}
+
+/// Floats of input and output that a strip should come to: half a megabyte.
+const STRIP_FLOATS: usize = 1 << 17;
+
+/// Below so many output pixels a strip would read the weights too often.
+const STRIP_PIXELS: usize = 256;
+
+/// Up to so many output pixels, with so many weights, threads share the filters.
+const COLUMN_PIXELS: usize = 100;
+const COLUMN_WEIGHTS: usize = 1 << 18;
+
+/// Threads share an image where it takes so many multiply-adds.
+const SPLIT_WORK: usize = 1 << 21;
+
+// One image, strip by strip. A pixel (a tile) is computed by the same operations as in one piece.
+impl Conv {
+    fn strips(&self, split: usize) -> Strips {
+        let s = &self.shape;
+        let [oh, ow, o] = s.output;
+        let split = if s.multiply_adds() < SPLIT_WORK { 1 } else { split.max(1) };
+        if self.shares_columns(split) {
+            return Strips { lines: oh, count: 1, parts: 1 };
+        }
+        let (mut lines, step) = match self.algorithm {
+            Algorithm::Winograd(tile) => {
+                let [rows, across] = self.grid_tiles(tile);
+                // Threads that share so few tiles share the weights instead.
+                let whole = rows * across < 2 * TILES_PER_PASS;
+                if whole {
+                    return Strips { lines: rows * tile.m(), count: 1, parts: 1 };
+                }
+                (TILES_PER_PASS.div_ceil(across) * tile.m(), tile.m())
+            }
+            _ => {
+                let line = ow * o + s.stride[0] * s.input[1] * s.input[2];
+                ((STRIP_FLOATS / line.max(1)).max(STRIP_PIXELS.div_ceil(ow)), 1)
+            }
+        };
+        if split > 1 {
+            lines = lines.min(oh.div_ceil(split).div_ceil(step) * step);
+        }
+        let lines = lines.clamp(step, oh.div_ceil(step) * step);
+        let count = oh.div_ceil(lines);
+        Strips { lines, count, parts: split.min(count) }
+    }
+
+    /// Scratch memory of one part.
+    fn strip_scratch(&self, lines: usize) -> usize {
+        let s = &self.shape;
+        match self.algorithm {
+            Algorithm::Winograd(tile) => {
+                let area = tile.n() * tile.n();
+                let tiles = lines.div_ceil(tile.m()) * self.grid_tiles(tile)[1];
+                area * (wino::plane(tiles, s.input[2]) + wino::plane(tiles, s.output[2]))
+            }
+            _ if s.padding == [0; 4] => 0,
+            _ => s.seen_lines(lines) * s.padded()[1] * s.input[2],
+        }
+    }
+
+    fn forward_strips(
+        &self,
+        strips: Strips,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+        post: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
+        let line = self.shape.output[1] * self.shape.output[2];
+        let (own, strip) = (self.strip_scratch(strips.lines), strips.lines * line);
+        let each = strips.count.div_ceil(strips.parts);
+        let run = |part: usize, y: &mut [f32], scratch: &mut [f32]| {
+            for (i, y) in y.chunks_mut(strip).enumerate() {
+                let top = (part * each + i) * strips.lines;
+                self.strip(top, x, y, relu, scratch);
+                post(top * self.shape.output[1], y);
+            }
+        };
+        if strips.parts == 1 {
+            return run(0, y, &mut scratch[..own]);
+        }
+        // Empty pieces where no scratch is needed.
+        let mut pieces: Vec<&mut [f32]> = Vec::new();
+        let mut rest = scratch;
+        for _ in 0..strips.parts {
+            let (piece, after) = rest.split_at_mut(own);
+            pieces.push(piece);
+            rest = after;
+        }
+        let parts: Vec<_> = y.chunks_mut(each * strip).zip(pieces).enumerate().collect();
+        parts.into_par_iter().for_each(|(part, (y, scratch))| run(part, y, scratch));
+    }
+
+    /// The lines of the output from `top` on, as many as `y` holds.
+    fn strip(&self, top: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
+        let s = &self.shape;
+        let lines = y.len() / (s.output[1] * s.output[2]);
+        if let Algorithm::Winograd(tile) = self.algorithm {
+            return self.strip_winograd(tile, top, x, y, relu, scratch);
+        }
+        let [h, w, c] = s.input;
+        // Windows start where those of the first lines of an image do.
+        let pixels = &self.pixels[..lines * s.output[1]];
+        if s.padding == [0; 4] {
+            return self.pixels_direct(&x[top * s.stride[0] * w * c..], pixels, y, relu);
+        }
+        let pw = s.padded()[1];
+        let padded = &mut scratch[..s.seen_lines(lines) * pw * c];
+        for (i, out) in padded.chunks_exact_mut(pw * c).enumerate() {
+            let line = (top * s.stride[0] + i).checked_sub(s.padding[0]).filter(|line| *line < h);
+            let (left, right) = (s.padding[1] * c, (s.padding[1] + w) * c);
+            match line {
+                Some(line) => {
+                    out[..left].fill(0.0);
+                    out[left..right].copy_from_slice(&x[line * w * c..(line + 1) * w * c]);
+                    out[right..].fill(0.0);
+                }
+                None => out.fill(0.0),
+            }
+        }
+        self.pixels_direct(padded, pixels, y, relu);
+    }
+
+    fn strip_winograd(
+        &self,
+        tile: Tile,
+        top: usize,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        scratch: &mut [f32],
+    ) {
+        let s = &self.shape;
+        let (area, c, o) = (tile.n() * tile.n(), s.input[2], s.output[2]);
+        let lines = y.len() / (s.output[1] * o);
+        let part = |grid: Grid| Grid { tiles_y: lines.div_ceil(tile.m()), ..grid };
+        let input = part(self.input_grid(tile, 1));
+        let input = Grid { top: input.top + top as isize, ..input };
+        let tiles = input.tiles();
+        let (v, rest) = scratch.split_at_mut(area * wino::plane(tiles, c));
+        let m = &mut rest[..area * wino::plane(tiles, o)];
+        wino::input_transform(self.isa, tile, input, x, v);
+        self.products(area, tiles, v, &self.forward, m, c, o);
+        let output = Grid { height: lines, ..part(self.output_grid(tile, 1)) };
+        wino::output_transform(self.isa, tile, output, m, y, self.bias.as_deref(), relu);
+    }
 }
 
 // Winograd.
@@ -648,6 +1009,7 @@ impl Conv {
         gemm::products(self.isa, area, [tiles, k, n], strides, a, b, c, epilogue);
     }
 
+    #[allow(clippy::too_many_arguments)] // as `forward`
     fn forward_winograd(
         &self,
         tile: Tile,
@@ -656,6 +1018,7 @@ impl Conv {
         y: &mut [f32],
         relu: bool,
         scratch: &mut [f32],
+        split: usize,
     ) {
         let s = &self.shape;
         let (area, c, o) = (tile.n() * tile.n(), s.input[2], s.output[2]);
@@ -667,11 +1030,26 @@ impl Conv {
             let m = &mut rest[..area * wino::plane(tiles, o)];
             let x = &x[first * s.input_len()..(first + images) * s.input_len()];
             wino::input_transform(self.isa, tile, self.input_grid(tile, images), x, v);
-            self.products(area, tiles, v, &self.forward, m, c, o);
+            match split {
+                1 => self.products(area, tiles, v, &self.forward, m, c, o),
+                _ => self.shared_products(split, area, tiles, v, m),
+            }
             let y = &mut y[first * s.output_len()..(first + images) * s.output_len()];
             let grid = self.output_grid(tile, images);
             wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), relu);
         }
+    }
+
+    /// The products of a forward pass, shared out among threads, each of which reads its weights only.
+    fn shared_products(&self, split: usize, area: usize, tiles: usize, v: &[f32], m: &mut [f32]) {
+        let (c, o) = (self.shape.input[2], self.shape.output[2]);
+        let (from, to) = (wino::plane(tiles, c), wino::plane(tiles, o));
+        let (each, packed) = (area.div_ceil(split), self.forward.len() / area);
+        let parts =
+            m[..area * to].par_chunks_mut(each * to).zip(v[..area * from].par_chunks(each * from));
+        parts.zip(self.forward.par_chunks(each * packed)).for_each(|((m, v), weights)| {
+            self.products(weights.len() / packed, tiles, v, weights, m, c, o);
+        });
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -1,7 +1,12 @@
 //! Dense layers: a matrix times each sample's vector.
 
+use rayon::prelude::*;
+
 use crate::kernels::Isa;
 use crate::kernels::gemm::{self, Cols, Epilogue};
+
+/// Weights from which on threads share the outputs of one row.
+const SPLIT_WEIGHTS: usize = 1 << 20;
 
 /// `y = W x + b` with `W` of `[outputs, inputs]`.
 #[derive(Clone)]
@@ -33,21 +38,38 @@ impl Dense {
         }
     }
 
-    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool) {
+    /// Of as many rows as `x` has.
+    pub(crate) fn forward(&self, x: &[f32], y: &mut [f32], relu: bool, split: usize) {
+        let n = x.len() / self.inputs;
+        if split > 1 && n == 1 && self.forward.len() > SPLIT_WEIGHTS {
+            return self.forward_split(x, y, relu, split);
+        }
         let epilogue = Epilogue { bias: self.bias.as_deref(), relu, accumulate: false };
         let size = [n, self.inputs, self.outputs];
         gemm::matmul(self.isa, size, x, &self.forward, y, epilogue);
     }
 
+    /// One row, its outputs shared out among threads by whole panels of the weights.
+    fn forward_split(&self, x: &[f32], y: &mut [f32], relu: bool, split: usize) {
+        let width = gemm::panel_width(self.isa);
+        let each = self.outputs.div_ceil(width).div_ceil(split) * width;
+        let weights = self.forward.par_chunks(each * self.inputs);
+        y.par_chunks_mut(each).zip(weights).enumerate().for_each(|(part, (y, weights))| {
+            let bias = self.bias.as_ref().map(|bias| &bias[part * each..part * each + y.len()]);
+            let epilogue = Epilogue { bias, relu, accumulate: false };
+            gemm::matmul(self.isa, [1, self.inputs, y.len()], x, weights, y, epilogue);
+        });
+    }
+
     /// Adds the gradients of the input and of the weight, where wanted.
     pub(crate) fn backward(
         &self,
-        n: usize,
         x: &[f32],
         dy: &[f32],
         dx: Option<&mut [f32]>,
         dw: Option<&mut [f32]>,
     ) {
+        let n = x.len() / self.inputs;
         if let Some(dw) = dw {
             let args = Cols {
                 a: dy,

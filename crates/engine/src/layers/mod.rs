@@ -1,18 +1,19 @@
 //! Layers on raw buffers: sizes, weights made ready for the machine, forward and backward.
 //!
-//! Inside the engine every activation is `[images, pixels, channels]`, channels innermost, where
-//! channels are the first axis of the sample's shape; a vector of features is one pixel. One file
-//! a family; [`Layer`] is the list of them. Gradients are added to what their buffers hold.
+//! Inside the engine an image's activation is `[images, pixels, channels]`, channels innermost. A sample
+//! of another number of axes than three is row-major: one pixel, all of it channels. One file a
+//! family; [`Layer`] is the list of them. Gradients are added to what their buffers hold.
 
 pub(crate) mod conv;
 pub(crate) mod dense;
 pub(crate) mod norm;
+pub(crate) mod plain;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
 pub(crate) mod region;
 
 use crate::kernels::Isa;
-use cutaway_net::{Network, Node, NodeId, Op};
+use cutaway_net::{Network, Node, NodeId, Op, Unary};
 
 /// A node of the network made ready for a machine.
 #[derive(Clone)]
@@ -43,6 +44,9 @@ pub(crate) enum Layer {
         channels: Vec<usize>,
     },
     BatchNorm(Box<norm::BatchNorm>),
+    Unary(Unary),
+    LocalResponse(norm::LocalResponse),
+    Plain(Box<plain::Plain>),
     /// `key` tells the network's dropout layers apart.
     Dropout {
         rate: f32,
@@ -61,12 +65,24 @@ pub(crate) struct Run {
     pub(crate) training: bool,
     /// Of dropout.
     pub(crate) seed: u64,
+    /// Threads that may share an image: more than one where there are fewer images than threads.
+    pub(crate) split: usize,
 }
 
-/// `[pixels, channels]` of a sample's shape.
+/// What is done to a part of an output while it is in cache: `post(image, first pixel, part)`.
+pub(crate) type Post<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
+
+/// `[pixels, channels]` of a sample's shape: of an image; all else is one pixel.
 pub(crate) fn pixels_channels(shape: &[usize]) -> [usize; 2] {
-    let channels = shape.first().copied().unwrap_or(1);
-    [shape.iter().skip(1).product(), channels]
+    match *shape {
+        [channels, height, width] => [height * width, channels],
+        _ => [1, shape.iter().product()],
+    }
+}
+
+/// Whether the first axis is innermost in the engine: of images and of vectors.
+fn channels_innermost(shape: &[usize]) -> bool {
+    matches!(shape.len(), 1 | 3)
 }
 
 /// `[height, width, channels]` of an image's shape.
@@ -90,24 +106,60 @@ impl Layer {
                 Layer::GlobalAverage { pixels, channels }
             }
             Op::Dense => {
-                let (inputs, bias) = (input(0)[0], node.params.len() > 1);
-                Layer::Dense(Box::new(dense::Dense::new(isa, inputs, shape[0], bias)))
+                let last = |shape: &[usize]| shape[shape.len() - 1];
+                let (inputs, bias) = (last(input(0)), node.params.len() > 1);
+                Layer::Dense(Box::new(dense::Dense::new(isa, inputs, last(shape), bias)))
             }
             Op::Relu => Layer::Relu,
-            Op::Softmax => Layer::Softmax { channels: shape[0] },
-            Op::LogSoftmax => Layer::LogSoftmax { channels: shape[0] },
+            Op::Softmax if channels_innermost(shape) => Layer::Softmax { channels: shape[0] },
+            Op::LogSoftmax if channels_innermost(shape) => Layer::LogSoftmax { channels: shape[0] },
+            Op::Softmax | Op::LogSoftmax => {
+                let log = matches!(node.op, Op::LogSoftmax);
+                Layer::plain(isa, network, id, Op::SoftmaxAlong { axis: 0, log })
+            }
             Op::Flatten | Op::Reshape { .. } => {
                 Layer::Reorder { from: pixels_channels(input(0)), to: pixels_channels(shape) }
             }
             Op::Add => Layer::Add,
+            Op::Concat if !channels_innermost(shape) => {
+                Layer::plain(isa, network, id, Op::ConcatAlong { axis: 0 })
+            }
             Op::Concat => {
                 Layer::Concat { channels: (0..node.inputs.len()).map(|i| input(i)[0]).collect() }
             }
             Op::BatchNorm { epsilon, momentum } => {
-                Layer::BatchNorm(Box::new(norm::BatchNorm::new(shape[0], *epsilon, *momentum)))
+                let inner = if channels_innermost(shape) { 1 } else { shape[1..].iter().product() };
+                let sizes = [shape[0], inner];
+                Layer::BatchNorm(Box::new(norm::BatchNorm::new(sizes, *epsilon, *momentum)))
             }
             Op::Dropout { rate } => Layer::Dropout { rate: *rate, key: id.0 },
+            Op::Unary(unary) => Layer::Unary(*unary),
+            Op::LocalResponseNorm { size, alpha, beta, bias } if channels_innermost(shape) => {
+                let settings = [*alpha, *beta, *bias];
+                Layer::LocalResponse(norm::LocalResponse::new(shape[0], *size, settings))
+            }
+            Op::Constant { .. }
+            | Op::Binary(_)
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::SoftmaxAlong { .. }
+            | Op::MatMul
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::ConcatAlong { .. }
+            | Op::Pad { .. }
+            | Op::Expand { .. }
+            | Op::Gather { .. }
+            | Op::Resize(_)
+            | Op::LocalResponseNorm { .. }
+            | Op::LayerNorm { .. }
+            | Op::GroupNorm { .. }
+            | Op::ConvTranspose(_) => Layer::plain(isa, network, id, node.op.clone()),
         }
+    }
+
+    fn plain(isa: Isa, network: &Network, id: NodeId, op: Op) -> Layer {
+        Layer::Plain(Box::new(plain::Plain::new(isa, network, id, op)))
     }
 
     fn conv(
@@ -150,6 +202,7 @@ impl Layer {
             Layer::Conv(conv) => conv.prepare(params[0], params.get(1).copied(), gradients),
             Layer::Dense(dense) => dense.prepare(params[0], params.get(1).copied(), gradients),
             Layer::BatchNorm(norm) => norm.prepare(params[0], params[1], params[2], params[3]),
+            Layer::Plain(plain) => plain.prepare(params),
             _ => assert!(params.is_empty()),
         }
     }
@@ -168,10 +221,33 @@ impl Layer {
         }
     }
 
-    pub(crate) fn scratch_len(&self, images: usize, gradients: bool) -> usize {
+    pub(crate) fn scratch_len(&self, images: usize, gradients: bool, split: usize) -> usize {
         match self {
-            Layer::Conv(conv) => conv.scratch_len(images, gradients),
+            Layer::Conv(conv) => conv.scratch_len(images, gradients, split),
             _ => 0,
+        }
+    }
+
+    /// Whether the layer changes each number of a pixel by itself, so that it can work in place behind
+    /// another.
+    pub(crate) fn works_in_place(&self) -> bool {
+        matches!(self, Layer::BatchNorm(_) | Layer::Unary(_) | Layer::Relu)
+    }
+
+    /// Applies it to whole pixels, in inference.
+    pub(crate) fn apply_in_place(&self, isa: Isa, y: &mut [f32]) {
+        match self {
+            Layer::BatchNorm(norm) => norm.apply(isa, y),
+            Layer::Unary(unary) => pointwise::unary_in_place(isa, *unary, y),
+            Layer::Relu => pointwise::relu_in_place(isa, y),
+            _ => unreachable!("it does not work in place"),
+        }
+    }
+
+    /// Gives back memory that only another [`Layer::prepare`] would need.
+    pub(crate) fn settle(&mut self) {
+        if let Layer::Conv(conv) = self {
+            conv.settle();
         }
     }
 }
@@ -180,6 +256,8 @@ impl Layer {
 #[derive(Clone, Copy)]
 pub(crate) struct Inputs<'a> {
     pub(crate) buffers: &'a [Vec<f32>],
+    /// Which of them a buffer's memory is, where that is not its own.
+    pub(crate) place: Option<&'a [usize]>,
     pub(crate) ids: &'a [usize],
     /// Numbers per image of each buffer.
     pub(crate) lens: &'a [usize],
@@ -188,14 +266,18 @@ pub(crate) struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     fn get(&self, i: usize) -> &'a [f32] {
-        let id = self.ids[i];
-        &self.buffers[id][..self.n * self.lens[id]]
+        &self.memory(i)[..self.n * self.lens[self.ids[i]]]
     }
 
     /// Input `i` of one image.
     fn slot(&self, i: usize, slot: usize) -> &'a [f32] {
-        let (id, len) = (self.ids[i], self.lens[self.ids[i]]);
-        &self.buffers[id][slot * len..(slot + 1) * len]
+        let len = self.lens[self.ids[i]];
+        &self.memory(i)[slot * len..(slot + 1) * len]
+    }
+
+    fn memory(&self, i: usize) -> &'a [f32] {
+        let id = self.ids[i];
+        &self.buffers[self.place.map_or(id, |place| place[id])]
     }
 }
 
@@ -230,6 +312,8 @@ pub(crate) fn forward_pixels(
             }
         }
         Layer::BatchNorm(norm) => norm.forward(input(0, channels), y),
+        Layer::Unary(unary) => pointwise::unary(isa, *unary, input(0, channels), y),
+        Layer::LocalResponse(norm) => norm.forward(input(0, channels), y),
         Layer::Dropout { .. } if !run.training => y.copy_from_slice(input(0, channels)),
         _ => unreachable!("its pixels depend on others: it is recomputed as a whole"),
     }
@@ -242,7 +326,9 @@ fn concat_one(x: &[f32], first: usize, count: usize, total: usize, y: &mut [f32]
     }
 }
 
-/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`].
+/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`], and `post` to every
+/// part of the output.
+#[allow(clippy::too_many_arguments)] // a step's buffers and what becomes of them
 pub(crate) fn forward(
     layer: &Layer,
     isa: Isa,
@@ -251,12 +337,25 @@ pub(crate) fn forward(
     y: &mut [f32],
     relu: bool,
     scratch: &mut [f32],
+    post: &Post<'_>,
 ) {
+    if let Layer::Conv(conv) = layer {
+        return conv.forward(run.n, x.get(0), y, relu, scratch, run.split, post);
+    }
+    forward_whole(layer, isa, run, x, y, relu);
+    let len = y.len() / run.n.max(1);
+    for (slot, y) in y.chunks_exact_mut(len.max(1)).enumerate() {
+        post(slot, 0, y);
+    }
+}
+
+/// Layers that do not apply `post` themselves.
+fn forward_whole(layer: &Layer, isa: Isa, run: Run, x: Inputs<'_>, y: &mut [f32], relu: bool) {
     match layer {
         Layer::Input => {}
-        Layer::Conv(conv) => conv.forward(run.n, x.get(0), y, relu, scratch),
-        Layer::Dense(dense) => dense.forward(run.n, x.get(0), y, relu),
-        Layer::Pool(pool) => pool.forward(run.n, x.get(0), y),
+        Layer::Conv(_) => unreachable!("it applies `post` itself"),
+        Layer::Dense(dense) => dense.forward(x.get(0), y, relu, run.split),
+        Layer::Pool(pool) => pool.forward(run.n, x.get(0), y, run.split),
         Layer::GlobalAverage { pixels, channels } => {
             pointwise::mean_pixels(*pixels, *channels, x.get(0), y);
         }
@@ -276,6 +375,9 @@ pub(crate) fn forward(
             }
         }
         Layer::BatchNorm(norm) => norm.forward(x.get(0), y),
+        Layer::Unary(unary) => pointwise::unary(isa, *unary, x.get(0), y),
+        Layer::LocalResponse(norm) => norm.forward(x.get(0), y),
+        Layer::Plain(plain) => plain.forward(run.n, x, y),
         Layer::Dropout { rate, key } => {
             let x = x.get(0);
             if !run.training {
@@ -340,11 +442,21 @@ pub(crate) fn backward(
             if let Some(db) = db {
                 pointwise::add_columns(isa, dy, db);
             }
-            dense.backward(run.n, x.get(0), dy, dx.get(0), dw);
+            dense.backward(x.get(0), dy, dx.get(0), dw);
         }
         Layer::BatchNorm(norm) => {
             let (dscale, dbias) = weight_and_bias(dparams);
             norm.backward(x.get(0), dy, dx.get(0), dscale, dbias, run.training);
+        }
+        Layer::Plain(plain) => {
+            if !dparams.is_empty() {
+                plain.backward_params(run.n, x, dy, dparams);
+            }
+            for i in 0..x.ids.len() {
+                if let Some(dx) = dx.get(i) {
+                    plain.backward(run.n, i, x, y, dy, dx);
+                }
+            }
         }
         _ => {
             for i in 0..x.ids.len() {
@@ -416,7 +528,9 @@ fn backward_weightless(
             }
             each_dropout(run, dy.len(), *key, *rate, |i, factor| dx[i] += dy[i] * factor);
         }
-        Layer::Input | Layer::Conv(_) | Layer::Dense(_) | Layer::BatchNorm(_) => {
+        Layer::Unary(unary) => pointwise::unary_backward(*unary, x, y, dy, dx),
+        Layer::LocalResponse(norm) => norm.backward(x, dy, dx),
+        Layer::Input | Layer::Conv(_) | Layer::Dense(_) | Layer::BatchNorm(_) | Layer::Plain(_) => {
             unreachable!("layers with weights have their own backward pass")
         }
     }

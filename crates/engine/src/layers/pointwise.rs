@@ -1,6 +1,9 @@
 //! Layers without weights that work number by number or along the channels of a pixel.
 
+use cutaway_net::Unary;
+
 use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
+use crate::plain::numbers;
 
 /// `y = max(0, x)`; a NaN stays a NaN.
 pub(crate) fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
@@ -80,6 +83,77 @@ impl Kernel for Columns<'_> {
             for (db, dy) in self.db.iter_mut().zip(row) {
                 *db += *dy;
             }
+        }
+    }
+}
+
+/// A function of each number.
+pub(crate) fn unary(isa: Isa, unary: Unary, x: &[f32], y: &mut [f32]) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, Each { unary, x, y }) }
+}
+
+/// The same in place.
+pub(crate) fn unary_in_place(isa: Isa, unary: Unary, y: &mut [f32]) {
+    let mut x = [0.0; 256];
+    for y in y.chunks_mut(x.len()) {
+        let x = &mut x[..y.len()];
+        x.copy_from_slice(y);
+        self::unary(isa, unary, x, y);
+    }
+}
+
+/// [`relu`] in place.
+pub(crate) fn relu_in_place(isa: Isa, y: &mut [f32]) {
+    let mut x = [0.0; 256];
+    for y in y.chunks_mut(x.len()) {
+        let x = &mut x[..y.len()];
+        x.copy_from_slice(y);
+        relu(isa, x, y);
+    }
+}
+
+/// Adds its gradient.
+pub(crate) fn unary_backward(unary: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for (i, dx) in dx.iter_mut().enumerate() {
+        *dx += dy[i] * numbers::unary_slope(unary, x[i], y[i]);
+    }
+}
+
+struct Each<'a> {
+    unary: Unary,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Each<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Each { unary, x, y } = self;
+        // The usual ones as loops of their own, which the compiler makes vectors of.
+        match unary {
+            Unary::Clip { low, high } => {
+                let clip = |x: f32| {
+                    if x < low {
+                        low
+                    } else if x > high {
+                        high
+                    } else {
+                        x
+                    }
+                };
+                x.iter().zip(y).for_each(|(x, y)| *y = clip(*x));
+            }
+            Unary::LeakyRelu { slope } => {
+                x.iter().zip(y).for_each(|(x, y)| *y = if *x < 0.0 { slope * x } else { *x });
+            }
+            Unary::Scale { factor } => x.iter().zip(y).for_each(|(x, y)| *y = factor * x),
+            Unary::Shift { by } => x.iter().zip(y).for_each(|(x, y)| *y = x + by),
+            Unary::HardSwish => {
+                let gate = |x: f32| (x / 6.0 + 0.5).clamp(0.0, 1.0);
+                x.iter().zip(y).for_each(|(x, y)| *y = x * gate(*x));
+            }
+            _ => x.iter().zip(y).for_each(|(x, y)| *y = numbers::unary(unary, *x)),
         }
     }
 }

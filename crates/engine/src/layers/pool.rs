@@ -2,6 +2,10 @@
 
 use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
 use crate::layers::region::{Region, Sliding};
+use rayon::prelude::*;
+
+/// Numbers of an input from which on threads share it.
+const SPLIT_NUMBERS: usize = 1 << 16;
 
 /// What a window becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +65,27 @@ impl Pool {
         ((image * h + y) * w + x) * c
     }
 
-    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32]) {
+    /// Threads may share a large image.
+    pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32], split: usize) {
         let region = self.whole();
-        // SAFETY: the kernel has no conditions.
-        unsafe { dispatch(self.isa, Forward { pool: self, n, region, x, y }) }
+        if split == 1 || n > 1 || x.len() < SPLIT_NUMBERS {
+            // SAFETY: the kernel has no conditions.
+            return unsafe { dispatch(self.isa, Forward { pool: self, n, region, x, y, from: 0 }) };
+        }
+        let line = self.output[1] * self.output[2];
+        let lines = self.output[0].div_ceil(split);
+        y.par_chunks_mut(lines * line).enumerate().for_each(|(part, y)| {
+            let (top, from) = (part * lines, part * lines * line);
+            let region = Region { top, bottom: (top + lines).min(region.bottom), ..region };
+            // SAFETY: the kernel has no conditions.
+            unsafe { dispatch(self.isa, Forward { pool: self, n, region, x, y, from }) }
+        });
     }
 
     /// Recomputes a region of one image's output.
     pub(crate) fn forward_region(&self, x: &[f32], y: &mut [f32], region: Region) {
         // SAFETY: the kernel has no conditions.
-        unsafe { dispatch(self.isa, Forward { pool: self, n: 1, region, x, y }) }
+        unsafe { dispatch(self.isa, Forward { pool: self, n: 1, region, x, y, from: 0 }) }
     }
 
     fn whole(&self) -> Region {
@@ -99,6 +114,8 @@ struct Forward<'a> {
     region: Region,
     x: &'a [f32],
     y: &'a mut [f32],
+    /// Place of the first number of `y` in the whole output.
+    from: usize,
 }
 
 /// Channels handled at once, so that what becomes of them stays in registers.
@@ -109,9 +126,10 @@ const CHANNELS: usize = 32;
 impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Forward { pool, n, region, x, y } = self;
+        let Forward { pool, n, region, x, y, from } = self;
         let c = pool.output[2];
         pool.each(n, region, |at, image, [rows, cols]| {
+            let at = at - from;
             let count = (rows.len() * cols.len()).max(1) as f32;
             for first in (0..c).step_by(CHANNELS) {
                 let width = CHANNELS.min(c - first);

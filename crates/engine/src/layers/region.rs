@@ -126,12 +126,23 @@ impl Layer {
             | Layer::LogSoftmax { .. }
             | Layer::Add
             | Layer::Concat { .. }
+            | Layer::Unary(_)
+            | Layer::LocalResponse(_)
             | Layer::BatchNorm(_)
             | Layer::Dropout { .. } => Some(region),
             Layer::Input
             | Layer::Dense(_)
             | Layer::GlobalAverage { .. }
+            | Layer::Plain(_)
             | Layer::Reorder { .. } => None,
+        }
+    }
+
+    /// The region that is computed where `region` is wanted.
+    pub(crate) fn aligned(&self, region: Region) -> Region {
+        match self {
+            Layer::Conv(conv) => conv.aligned(region),
+            _ => region,
         }
     }
 

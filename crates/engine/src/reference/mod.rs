@@ -37,6 +37,7 @@ use self::batch_norm::BatchNorm;
 use self::conv::Convolution;
 use self::dense::Dense;
 use self::pool::Pooling;
+use crate::plain::{self, Shapes};
 
 /// What batch normalisation normalises with. Dropout is the identity in both modes: its masks are
 /// random numbers, not arithmetic.
@@ -126,6 +127,9 @@ impl<'a> Reference<'a> {
         let node = self.network.node(id);
         let inputs = self.inputs(node, activations);
         let params = self.params(node);
+        if plain::knows(&node.op) {
+            return self.forward_plain(id, &inputs, &params, n);
+        }
         let x = inputs[0];
         match &node.op {
             Op::Input { .. } => panic!("the input is given, not computed"),
@@ -144,7 +148,61 @@ impl<'a> Reference<'a> {
                 let (mean, var) = self.statistics(&norm, x, &params);
                 norm.forward(x, params[0], params[1], &mean, &var)
             }
+            other => unreachable!("{} has its definition in `plain`", other.kind()),
         }
+    }
+
+    /// The operators that are defined one sample at a time.
+    fn forward_plain(
+        &self,
+        id: NodeId,
+        inputs: &[&[f64]],
+        params: &[&[f64]],
+        n: usize,
+    ) -> Vec<f64> {
+        let mut y = vec![0.0; self.len(id, n)];
+        let len = y.len() / n;
+        for (sample, y) in y.chunks_exact_mut(len).enumerate() {
+            let x = samples(inputs, sample, n);
+            plain::forward(&self.network.node(id).op, &self.shapes(id), &x, params, y);
+        }
+        y
+    }
+
+    fn backward_plain(
+        &self,
+        id: NodeId,
+        inputs: &[&[f64]],
+        params: &[&[f64]],
+        y: &[f64],
+        dy: &[f64],
+        n: usize,
+    ) -> NodeGradients {
+        let (op, shapes) = (&self.network.node(id).op, self.shapes(id));
+        let zeros = |values: &&[f64]| vec![0.0; values.len()];
+        let mut gradients = NodeGradients {
+            inputs: inputs.iter().map(zeros).collect(),
+            params: params.iter().map(zeros).collect(),
+        };
+        for sample in 0..n {
+            let x = samples(inputs, sample, n);
+            let (y, dy) = (samples(&[y], sample, n)[0], samples(&[dy], sample, n)[0]);
+            for (which, dx) in gradients.inputs.iter_mut().enumerate() {
+                let len = dx.len() / n;
+                let dx = &mut dx[sample * len..][..len];
+                plain::backward(op, &shapes, which, &x, params, y, dy, dx);
+            }
+            let mut slices: Vec<&mut [f64]> =
+                gradients.params.iter_mut().map(Vec::as_mut_slice).collect();
+            plain::backward_params(op, &shapes, &x, params, dy, &mut slices);
+        }
+        gradients
+    }
+
+    fn shapes(&self, id: NodeId) -> Shapes {
+        let inputs = self.network.node(id).inputs.iter();
+        let inputs = inputs.map(|&input| self.network.shape(input).to_vec()).collect();
+        Shapes { inputs, output: self.network.shape(id).to_vec() }
     }
 
     /// Gradients from `seeds` at nodes; several seeds at one node add up. The activations need not
@@ -192,6 +250,9 @@ impl<'a> Reference<'a> {
         let node = self.network.node(id);
         let inputs = self.inputs(node, activations);
         let params = self.params(node);
+        if plain::knows(&node.op) {
+            return self.backward_plain(id, &inputs, &params, &activations[id.0], dy, n);
+        }
         let (x, y) = (inputs[0], &activations[id.0][..]);
         match &node.op {
             Op::Input { .. } => NodeGradients { inputs: vec![], params: vec![] },
@@ -229,6 +290,7 @@ impl<'a> Reference<'a> {
                 let lengths: Vec<usize> = inputs.iter().map(|input| input.len()).collect();
                 NodeGradients { inputs: merge::concat_backward(n, &lengths, dy), params: vec![] }
             }
+            other => unreachable!("{} has its definition in `plain`", other.kind()),
         }
     }
 
@@ -316,7 +378,8 @@ impl<'a> Reference<'a> {
 
     fn dense(&self, id: NodeId, n: usize) -> Dense {
         let weight = &self.network.param(self.network.node(id).params[0]).shape;
-        Dense { n, outputs: weight[0], inputs: weight[1] }
+        // Each row of a matrix is a vector of its own.
+        Dense { n: self.len(id, n) / weight[0], outputs: weight[0], inputs: weight[1] }
     }
 
     fn batch_norm(&self, id: NodeId, n: usize) -> BatchNorm {
@@ -341,6 +404,12 @@ impl NodeGradients {
     fn of_input(dx: Vec<f64>) -> Self {
         Self { inputs: vec![dx], params: vec![] }
     }
+}
+
+/// One sample of each of several batches of `n`.
+fn samples<'a>(batches: &[&'a [f64]], sample: usize, n: usize) -> Vec<&'a [f64]> {
+    let one = |batch: &&'a [f64]| &batch[sample * (batch.len() / n)..][..batch.len() / n];
+    batches.iter().map(one).collect()
 }
 
 fn accumulate(sum: &mut [f64], values: &[f64]) {

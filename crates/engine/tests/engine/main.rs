@@ -5,6 +5,7 @@ mod common;
 
 mod determinism;
 mod errors;
+mod onnx_operators;
 mod operators;
 mod random_networks;
 mod reference;

@@ -66,6 +66,11 @@ impl<'a> Attributes<'a> {
         self.find(name).and_then(|entry| entry.t.as_deref())
     }
 
+    /// A graph, where the attribute is there.
+    pub(crate) fn graph(&self, name: &str) -> Option<&'a super::proto::GraphProto> {
+        self.find(name).and_then(|entry| entry.g.as_deref())
+    }
+
     /// `N` sizes, all `default` where the attribute is missing.
     pub(crate) fn sizes<const N: usize>(
         &self,
@@ -172,5 +177,15 @@ impl AttributeProto {
             r#type: Some(attribute_type::STRINGS),
             ..AttributeProto::default()
         }
+    }
+}
+
+/// An attribute that is a word.
+pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        s: Some(value.as_bytes().to_vec()),
+        r#type: Some(attribute_type::STRING),
+        ..AttributeProto::default()
     }
 }

@@ -1,10 +1,12 @@
 //! ONNX, the format in which networks are kept.
 //!
 //! [`save`] writes every network, [`load`] reads it back bit by bit: the same names, values and hash.
-//! Models from elsewhere load where they have one float input with the batch in front, and operators
-//! that [`Op`](crate::Op) knows or that amount to them (`MatMul` and `Add` are a dense layer,
-//! `Identity` is nothing, shapes that are computed from shapes are worked out). What cannot be
-//! represented is an error that names the node; nothing is silently dropped.
+//! Models from elsewhere, operator sets 7 to 22, load where they have one float input with the batch in
+//! front, and operators that [`Op`](crate::Op) knows or that amount to them (`MatMul` and `Add` are a dense
+//! layer, `Identity` is nothing, shapes that are computed from shapes are worked out). Weights may lie in a
+//! file beside the model, inside its folder; floats of 16 and 64 bits become f32, quantised weights the
+//! floats they stand for. What cannot be represented is an error that names the node, with all unknown
+//! operators at once; nothing is silently dropped.
 //!
 //! Besides the graph a file holds, as `metadata_props`:
 //!
@@ -29,7 +31,9 @@
 //! ```
 
 mod attributes;
+mod external;
 mod file;
+mod fold;
 mod metadata;
 mod ops;
 pub mod proto;
@@ -59,6 +63,12 @@ pub const MAX_FILE_BYTES: u64 = (1 << 31) - 1;
 
 /// The most protobuf fields with content that a file may have; models have thousands.
 const MAX_FIELDS: usize = 1 << 18;
+
+/// How many numbers may be made while reading, by operators that repeat one value: 1 GiB of weights.
+const MAX_MADE: usize = 1 << 28;
+
+/// The most nodes that a network from a file may have.
+const MAX_NODES: usize = 1 << 16;
 
 /// How many numbers a network may have for each byte of its file, where nodes share weights.
 const MAX_SHARING: usize = 16;
@@ -100,7 +110,11 @@ pub fn to_bytes(network: &Network) -> Result<Vec<u8>> {
 /// [`Error::File`] where the file cannot be read, [`Error::InFile`] with what [`from_bytes`] refuses.
 pub fn load(path: impl AsRef<Path>) -> Result<Network> {
     let path = path.as_ref();
-    from_bytes(&file::read(path)?)
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    decode(&file::read(path)?, Some(folder))
         .map_err(|problem| Error::InFile { path: path.to_owned(), problem: Box::new(problem) })
 }
 
@@ -111,7 +125,12 @@ pub fn load(path: impl AsRef<Path>) -> Result<Network> {
 /// with all operators that are not supported, [`Error::ModelNode`] for a node that does not fit,
 /// and what [`Network::new`] refuses.
 pub fn from_bytes(bytes: &[u8]) -> Result<Network> {
-    reader::read(proto::decode(bytes)?, bytes.len())
+    decode(bytes, None)
+}
+
+/// Reads a network; `folder` is where weights in files of their own may lie.
+fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<Network> {
+    reader::read(proto::decode(bytes)?, bytes.len(), folder)
 }
 
 /// Files that people mistake for ONNX, by their first bytes, with the way out.

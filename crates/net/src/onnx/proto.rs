@@ -154,6 +154,8 @@ pub struct AttributeProto {
     pub s: Option<Vec<u8>>,
     #[prost(message, optional, boxed, tag = "5")]
     pub t: Option<Box<TensorProto>>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -190,6 +192,10 @@ pub struct TensorProto {
     pub name: Option<String>,
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
     #[prost(int32, optional, tag = "14")]
@@ -199,8 +205,39 @@ pub struct TensorProto {
 /// `TensorProto.DataType`.
 pub mod data_type {
     pub const FLOAT: i32 = 1;
+    pub const UINT8: i32 = 2;
+    pub const INT8: i32 = 3;
+    pub const UINT16: i32 = 4;
+    pub const INT16: i32 = 5;
     pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
+    pub const BOOL: i32 = 9;
+    pub const FLOAT16: i32 = 10;
+    pub const DOUBLE: i32 = 11;
+    pub const UINT32: i32 = 12;
+    pub const UINT64: i32 = 13;
+    pub const BFLOAT16: i32 = 16;
+
+    /// Whether a type is a float here, all of which are read as 32 bits.
+    pub fn is_float(kind: i32) -> bool {
+        matches!(kind, FLOAT | FLOAT16 | BFLOAT16 | DOUBLE)
+    }
+
+    /// Whether a type is whole numbers here.
+    pub fn is_whole(kind: i32) -> bool {
+        matches!(kind, UINT8 | INT8 | UINT16 | INT16 | INT32 | INT64 | UINT32 | UINT64 | BOOL)
+    }
+
+    /// Bytes of one number, 0 for types that are not read.
+    pub fn bytes(kind: i32) -> u64 {
+        match kind {
+            UINT8 | INT8 | BOOL => 1,
+            UINT16 | INT16 | FLOAT16 | BFLOAT16 => 2,
+            FLOAT | INT32 | UINT32 => 4,
+            INT64 | UINT64 | DOUBLE => 8,
+            _ => 0,
+        }
+    }
 
     /// The name that ONNX gives a type.
     pub(crate) fn name(number: i32) -> String {

@@ -3,15 +3,17 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::attributes::Attributes;
+use super::fold::{self, clamp_axis};
 use super::metadata::{self, Extra};
 use super::ops::reader;
-use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, data_type};
+use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
 use super::tensor::{Data, Tensor, type_name};
-use super::{MAX_SHARING, OLDEST_OPSET, UnsupportedOperator};
+use super::{MAX_MADE, MAX_NODES, MAX_SHARING, OLDEST_OPSET, UnsupportedOperator};
 use crate::shape::infer;
 use crate::{Error, Network, Node, NodeId, Op, Param, ParamId, Result};
 
@@ -19,9 +21,20 @@ use crate::{Error, Network, Node, NodeId, Op, Param, ParamId, Result};
 #[derive(Clone)]
 pub(crate) enum Value {
     /// The output of a node of ours.
-    Node(NodeId),
+    Node(Operand),
     /// Numbers that are known without running anything.
     Constant(Rc<Tensor>),
+}
+
+/// A node of ours as the file sees it.
+///
+/// The file's graph is read as what it computes for one sample: where it says "batch", there is a size
+/// of 1. A node of ours has no batch axis, so it is remembered where the file has it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Operand {
+    pub(crate) node: NodeId,
+    /// The axis that is the batch in the file; `None` where a reshape has made it part of another.
+    pub(crate) batch: Option<usize>,
 }
 
 impl Value {
@@ -65,8 +78,24 @@ impl<'a> Call<'a> {
         self.proto.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1)
     }
 
-    fn input(&self, index: usize) -> &'a str {
+    /// ONNX's name of the operator.
+    pub(crate) fn operator(&self) -> &'a str {
+        self.proto.op_type.as_deref().unwrap_or_default()
+    }
+
+    /// Number of outputs, those left out at the end not counted.
+    pub(crate) fn output_count(&self) -> usize {
+        self.proto.output.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1)
+    }
+
+    /// Name of the value at an input, empty where there is none.
+    pub(crate) fn input(&self, index: usize) -> &'a str {
         self.proto.input.get(index).map_or("", String::as_str)
+    }
+
+    /// The graph in an attribute.
+    pub(crate) fn graph(&self, name: &str) -> Option<&'a GraphProto> {
+        self.attributes.graph(name)
     }
 }
 
@@ -79,8 +108,18 @@ pub(crate) struct Import {
     uses: HashMap<String, usize>,
     drafts: Vec<Draft>,
     names: Names,
+    /// Constants that have become nodes, by name and shape.
+    constants: HashMap<(String, Vec<usize>), NodeId>,
     /// Numbers that may still be copied.
     budget: usize,
+    /// Numbers that operators have made while reading.
+    made: usize,
+    /// Names of the constants of type INT8.
+    signed: HashSet<String>,
+    /// Where weights in files of their own may lie.
+    folder: Option<PathBuf>,
+    /// How many branches deep the present node lies.
+    depth: usize,
 }
 
 struct Draft {
@@ -127,6 +166,57 @@ impl Import {
         self.drafts[node.0].value == name && self.uses.get(name) == Some(&1)
     }
 
+    /// A tensor of the file.
+    pub(crate) fn tensor(&mut self, proto: TensorProto, name: &str) -> Result<Tensor, String> {
+        if proto.data_type == Some(data_type::INT8) {
+            self.signed.insert(name.to_owned());
+        }
+        Tensor::read(proto, name, self.folder.as_deref())
+    }
+
+    /// Whether a constant input is of type INT8, and not UINT8.
+    pub(crate) fn is_signed(&self, call: &Call<'_>, index: usize) -> bool {
+        self.constant(call, index).is_ok_and(|tensor| self.signed.contains(&tensor.name))
+    }
+
+    /// The file's sizes of a node's output, for one sample.
+    pub(crate) fn dims(&self, operand: Operand) -> Vec<usize> {
+        let mut dims = self.shape(operand.node).to_vec();
+        if let Some(axis) = operand.batch {
+            dims.insert(axis.min(dims.len()), 1);
+        }
+        dims
+    }
+
+    /// The axis of a sample that an axis of the file is; negative ones count from the end.
+    pub(crate) fn sample_axis(&self, operand: Operand, axis: i64) -> Result<usize, String> {
+        let rank = self.dims(operand).len();
+        let axis = clamp_axis(axis, rank)?;
+        match operand.batch {
+            Some(batch) if axis == batch => Err(format!(
+                "it works along axis {axis}, the batch; samples must not depend on each other"
+            )),
+            Some(batch) if axis > batch => Ok(axis - 1),
+            _ => Ok(axis),
+        }
+    }
+
+    /// Whether all inputs that are there are known without running anything.
+    fn all_known(&self, call: &Call<'_>) -> bool {
+        let mut names = call.proto.input.iter().filter(|name| !name.is_empty());
+        call.input_count() > 0
+            && names.all(|name| matches!(self.values.get(name), Some(Value::Constant(_))))
+    }
+
+    /// All inputs as constants; `None` where one is left out.
+    pub(crate) fn constants(&self, call: &Call<'_>) -> Result<Vec<Option<Rc<Tensor>>>, String> {
+        let one = |index: usize| match call.has_input(index) {
+            true => self.constant(call, index).map(Some),
+            false => Ok(None),
+        };
+        (0..call.input_count()).map(one).collect()
+    }
+
     /// What stands at an input.
     pub(crate) fn value(&self, call: &Call<'_>, index: usize) -> Result<Value, String> {
         let name = call.input(index);
@@ -138,14 +228,100 @@ impl Import {
     }
 
     /// An input that is computed from the network's input.
-    pub(crate) fn data(&self, call: &Call<'_>, index: usize) -> Result<NodeId, String> {
+    pub(crate) fn operand(&self, call: &Call<'_>, index: usize) -> Result<Operand, String> {
         match self.value(call, index)? {
-            Value::Node(node) => Ok(node),
+            Value::Node(operand) => Ok(operand),
             Value::Constant(_) => Err(format!(
                 "input {index} ({:?}) is a constant; expected what a layer computes",
                 call.input(index)
             )),
         }
+    }
+
+    /// An input that is computed from the network's input, with the batch in front.
+    pub(crate) fn data(&mut self, call: &Call<'_>, index: usize) -> Result<NodeId, String> {
+        let operand = self.operand(call, index)?;
+        if operand.batch == Some(0) {
+            return Ok(operand.node);
+        }
+        let dims = self.dims(operand);
+        match dims.split_first() {
+            Some((1, rest)) if !rest.is_empty() => self.reshaped(call, operand.node, rest.to_vec()),
+            _ => Err(format!("input {index} has sizes {dims:?}; expected the batch in front")),
+        }
+    }
+
+    /// The node under another shape, through a reshape where it has another.
+    pub(crate) fn reshaped(
+        &mut self,
+        call: &Call<'_>,
+        node: NodeId,
+        shape: Vec<usize>,
+    ) -> Result<NodeId, String> {
+        if self.shape(node) == shape {
+            return Ok(node);
+        }
+        self.step(call, "reshaped", Op::Reshape { shape }, vec![node], vec![])
+    }
+
+    /// An input as a node whose sample has the file's axes but the batch's. `rank` is the number of
+    /// the file's axes that constants are filled up to in front, `batch` the axis to leave out, where
+    /// sizes must be 1. A constant becomes a node of its own.
+    pub(crate) fn node_at(
+        &mut self,
+        call: &Call<'_>,
+        index: usize,
+        rank: usize,
+        batch: Option<usize>,
+    ) -> Result<NodeId, String> {
+        let value = self.value(call, index)?;
+        let mut dims = match &value {
+            Value::Node(operand) => self.dims(*operand),
+            Value::Constant(tensor) => tensor.dims.clone(),
+        };
+        // As many axes on both sides: where a batch is put in front of them later, they stay aligned.
+        while dims.len() < rank {
+            dims.insert(0, 1);
+        }
+        if let Some(batch) = batch {
+            if dims.get(batch) != Some(&1) {
+                return Err(format!(
+                    "input {index} has sizes {dims:?}; expected 1 along axis {batch}, the batch"
+                ));
+            }
+            dims.remove(batch);
+        }
+        if dims.is_empty() {
+            dims.push(1);
+        }
+        match value {
+            Value::Node(operand) => self.reshaped(call, operand.node, dims),
+            Value::Constant(tensor) => self.constant_node(call.input(index), &tensor, dims),
+        }
+    }
+
+    fn constant_node(
+        &mut self,
+        name: &str,
+        tensor: &Tensor,
+        shape: Vec<usize>,
+    ) -> Result<NodeId, String> {
+        let key = (name.to_owned(), shape.clone());
+        if let Some(&node) = self.constants.get(&key) {
+            return Ok(node);
+        }
+        let Data::Floats(values) = &tensor.data else {
+            return Err(format!(
+                "the constant {name:?} is of type {}; expected floats",
+                type_name(&tensor.data)
+            ));
+        };
+        let inner = if tensor.name == name { format!("{name}.value") } else { tensor.name.clone() };
+        let value =
+            Weight { name: inner, shape: shape.clone(), values: values.clone(), trainable: false };
+        let node = self.push(name, name, Op::Constant { shape }, vec![], vec![value])?;
+        self.constants.insert(key, node);
+        Ok(node)
     }
 
     /// An input that is known without running anything.
@@ -155,7 +331,7 @@ impl Import {
             Value::Node(node) => Err(format!(
                 "input {index} is computed by {:?}; only constants (weights in the file) are \
                  supported there",
-                self.drafts[node.0].name
+                self.drafts[node.node.0].name
             )),
         }
     }
@@ -171,7 +347,7 @@ impl Import {
                 trainable: true,
             }),
             other => Err(format!(
-                "weight {:?} is of type {}; only FLOAT (32 bits) is supported",
+                "weight {:?} is of type {}; only FLOAT, FLOAT16, BFLOAT16 and DOUBLE are supported",
                 tensor.name,
                 type_name(other)
             )),
@@ -182,7 +358,7 @@ impl Import {
     pub(crate) fn ints(&self, call: &Call<'_>, index: usize) -> Result<Vec<i64>, String> {
         let tensor = self.constant(call, index)?;
         match &tensor.data {
-            Data::Ints(ints) if ints.len() <= 16 => Ok(ints.to_vec()),
+            Data::Ints(ints) if ints.len() <= 64 => Ok(ints.to_vec()),
             other => Err(format!(
                 "input {index} ({:?}) should be a list of whole numbers, one an axis; it is of type \
                  {} and shape {:?}",
@@ -190,6 +366,14 @@ impl Import {
                 type_name(other),
                 tensor.dims
             )),
+        }
+    }
+
+    /// A constant input that is a single truth value.
+    pub(crate) fn flag(&self, call: &Call<'_>, index: usize) -> Result<bool, String> {
+        match &self.constant(call, index)?.data {
+            Data::Ints(values) if values.len() == 1 => Ok(values[0] != 0),
+            _ => Err(format!("input {index} should be a single truth value")),
         }
     }
 
@@ -232,7 +416,19 @@ impl Import {
         }
     }
 
-    /// Adds a node and binds the call's output to it.
+    /// Accounts for numbers that an operator makes while reading.
+    pub(crate) fn make(&mut self, numbers: usize) -> Result<(), String> {
+        self.made = self.made.saturating_add(numbers);
+        match self.made <= MAX_MADE {
+            true => Ok(()),
+            false => Err(format!(
+                "what is worked out while reading comes to more than {MAX_MADE} numbers, the most that \
+                 is supported"
+            )),
+        }
+    }
+
+    /// Adds a node and binds the call's output to it. The batch is in front.
     pub(crate) fn emit(
         &mut self,
         call: &Call<'_>,
@@ -240,25 +436,105 @@ impl Import {
         inputs: Vec<NodeId>,
         params: Vec<Weight>,
     ) -> Result<(), String> {
+        self.emit_at(call, Some(0), op, inputs, params)
+    }
+
+    /// Adds a node and binds the call's output to it.
+    pub(crate) fn emit_at(
+        &mut self,
+        call: &Call<'_>,
+        batch: Option<usize>,
+        op: Op,
+        inputs: Vec<NodeId>,
+        params: Vec<Weight>,
+    ) -> Result<(), String> {
+        self.emit_output(call, 0, batch, op, inputs, params)
+    }
+
+    /// Adds a node and binds an output of the call to it.
+    pub(crate) fn emit_output(
+        &mut self,
+        call: &Call<'_>,
+        index: usize,
+        batch: Option<usize>,
+        op: Op,
+        inputs: Vec<NodeId>,
+        params: Vec<Weight>,
+    ) -> Result<(), String> {
+        let output = call.proto.output.get(index).map_or("", String::as_str);
+        let name = call.proto.name.as_deref().unwrap_or_default();
+        let own = index == 0 && !name.is_empty() && !self.names.is_taken(name);
+        let node = self.push(if own { name } else { output }, output, op, inputs, params)?;
+        self.bind_output(call, index, Value::Node(Operand { node, batch }));
+        Ok(())
+    }
+
+    /// Adds a node on the way to the call's result, named after it.
+    pub(crate) fn step(
+        &mut self,
+        call: &Call<'_>,
+        what: &str,
+        op: Op,
+        inputs: Vec<NodeId>,
+        params: Vec<Weight>,
+    ) -> Result<NodeId, String> {
+        let name = format!("{}.{what}", describe(call.proto));
+        self.push(&name, "", op, inputs, params)
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        value: &str,
+        op: Op,
+        inputs: Vec<NodeId>,
+        params: Vec<Weight>,
+    ) -> Result<NodeId, String> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&input| self.shape(input)).collect();
         let weights: Vec<&[usize]> = params.iter().map(|weight| &weight.shape[..]).collect();
         let shape = infer(&op, &shapes, &weights)?;
-        let wanted = match call.proto.name.as_deref().unwrap_or_default() {
-            "" => call.output(),
-            name if self.names.is_taken(name) => call.output(),
-            name => name,
-        };
-        let name = self.names.choose(wanted);
+        if self.drafts.len() >= MAX_NODES {
+            return Err(format!("the network has more than {MAX_NODES} nodes"));
+        }
+        let name = self.names.choose(name);
         let id = NodeId(self.drafts.len());
-        let value = call.output().to_owned();
-        self.drafts.push(Draft { name, value, op, inputs, params, shape });
-        self.bind(call, Value::Node(id));
-        Ok(())
+        self.drafts.push(Draft { name, value: value.to_owned(), op, inputs, params, shape });
+        Ok(id)
     }
 
     /// Says what the call's output is.
     pub(crate) fn bind(&mut self, call: &Call<'_>, value: Value) {
-        self.values.insert(call.output().to_owned(), value);
+        self.bind_output(call, 0, value);
+    }
+
+    /// Says what one of the call's outputs is.
+    pub(crate) fn bind_output(&mut self, call: &Call<'_>, index: usize, value: Value) {
+        if let Some(name) = call.proto.output.get(index).filter(|name| !name.is_empty()) {
+            self.values.insert(name.clone(), value);
+        }
+    }
+
+    /// Reads the nodes of a branch as if they stood in the graph itself.
+    pub(crate) fn inline(&mut self, call: &Call<'_>, branch: &GraphProto) -> Result<(), String> {
+        self.depth += 1;
+        if self.depth > 8 {
+            return Err("branches lie more than 8 deep in each other".into());
+        }
+        let told = |error: Error| error.to_string();
+        self.take_initializers(branch.initializer.clone()).map_err(told)?;
+        for index in order(&branch.node, &self.values).map_err(told)? {
+            self.read_node(&branch.node[index]).map_err(told)?;
+        }
+        for (index, output) in branch.output.iter().enumerate() {
+            let name = output.name.as_deref().unwrap_or_default();
+            let value = self.values.get(name).cloned();
+            let value = value.ok_or_else(|| {
+                format!("its branch has an output {name:?} that nothing produces")
+            })?;
+            self.bind_output(call, index, value);
+        }
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Gives a layer that has none a bias.
@@ -268,7 +544,7 @@ impl Import {
 }
 
 /// Reads a model. `file_bytes` is what the file's size allows for copies.
-pub(crate) fn read(model: ModelProto, file_bytes: usize) -> Result<Network> {
+pub(crate) fn read(model: ModelProto, file_bytes: usize, folder: Option<&Path>) -> Result<Network> {
     let opset = opset(&model)?;
     let mut graph = model.graph.ok_or_else(|| problem("has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
@@ -282,9 +558,14 @@ pub(crate) fn read(model: ModelProto, file_bytes: usize) -> Result<Network> {
         uses: count_uses(&graph),
         drafts: Vec::new(),
         names: Names::default(),
+        constants: HashMap::new(),
         budget: file_bytes.saturating_add(1 << 20),
+        made: 0,
+        signed: HashSet::new(),
+        folder: folder.map(Path::to_owned),
+        depth: 0,
     };
-    import.take_initializers(&mut graph)?;
+    import.take_initializers(std::mem::take(&mut graph.initializer))?;
     import.take_input(&graph.input)?;
     for index in order(&graph.node, &import.values)? {
         import.read_node(&graph.node[index])?;
@@ -338,7 +619,7 @@ fn refuse_unsupported(nodes: &[NodeProto], opset: i64) -> Result<()> {
     for node in nodes {
         let operator = node.op_type.as_deref().unwrap_or_default();
         let standard = is_standard(node.domain.as_deref());
-        if standard && reader(operator).is_some() {
+        if standard && (reader(operator).is_some() || fold::knows(operator)) {
             continue;
         }
         let name = match node.domain.as_deref() {
@@ -355,14 +636,31 @@ fn refuse_unsupported(nodes: &[NodeProto], opset: i64) -> Result<()> {
     Err(Error::UnsupportedOperators { opset, operators: operators.collect() })
 }
 
+/// How often each value is taken, in branches too.
 fn count_uses(graph: &GraphProto) -> HashMap<String, usize> {
     let mut uses = HashMap::new();
-    let taken = graph.node.iter().flat_map(|node| &node.input);
     let results = graph.output.iter().filter_map(|output| output.name.as_ref());
-    for name in taken.chain(results).filter(|name| !name.is_empty()) {
-        *uses.entry(name.clone()).or_default() += 1;
+    let mut take = |name: &str| *uses.entry(name.to_owned()).or_default() += 1;
+    for node in &graph.node {
+        node.input.iter().filter(|name| !name.is_empty()).for_each(|name| take(name));
+        captured(node).into_iter().for_each(&mut take);
     }
+    results.for_each(|name| take(name));
     uses
+}
+
+/// The values that a node's branches take, those that they make themselves too.
+fn captured(node: &NodeProto) -> Vec<&str> {
+    let graphs = node.attribute.iter().filter_map(|attribute| attribute.g.as_deref());
+    let mut names = Vec::new();
+    for graph in graphs {
+        for inner in &graph.node {
+            names.extend(inner.input.iter().map(String::as_str).filter(|name| !name.is_empty()));
+            names.extend(captured(inner));
+        }
+        names.extend(graph.output.iter().filter_map(|output| output.name.as_deref()));
+    }
+    names
 }
 
 /// Indices of the nodes so that each comes after those whose outputs it takes; the file's own order
@@ -400,6 +698,10 @@ fn order(nodes: &[NodeProto], known: &HashMap<String, Value>) -> Result<Vec<usiz
                 }
             }
         }
+        for &producer in captured(node).iter().filter_map(|name| producers.get(name)) {
+            waiting[index] += 1;
+            followers[producer].push(index);
+        }
     }
     let free = (0..nodes.len()).filter(|&index| waiting[index] == 0).map(Reverse);
     let mut free: BinaryHeap<Reverse<usize>> = free.collect();
@@ -424,10 +726,11 @@ fn order(nodes: &[NodeProto], known: &HashMap<String, Value>) -> Result<Vec<usiz
 
 /// The steps of [`read`].
 impl Import {
-    fn take_initializers(&mut self, graph: &mut GraphProto) -> Result<()> {
-        for proto in std::mem::take(&mut graph.initializer) {
+    fn take_initializers(&mut self, tensors: Vec<TensorProto>) -> Result<()> {
+        for proto in tensors {
             let name = proto.name.clone().unwrap_or_default();
-            let tensor = Tensor::read(proto, &name)
+            let tensor = self
+                .tensor(proto, &name)
                 .map_err(|text| problem(format!("cannot use weight {name:?}: {text}")))?;
             if self.values.insert(name.clone(), Value::constant(tensor)).is_some() {
                 return Err(problem(format!("has two weights named {name:?}")));
@@ -456,7 +759,8 @@ impl Import {
         infer(&op, &[], &[]).map_err(|text| problem(format!("has an input {name:?}: {text}")))?;
         self.batch = batch;
         self.names.choose(&name);
-        self.values.insert(name.clone(), Value::Node(NodeId(0)));
+        let operand = Operand { node: NodeId(0), batch: Some(0) };
+        self.values.insert(name.clone(), Value::Node(operand));
         let value = name.clone();
         self.drafts.push(Draft { name, value, op, inputs: vec![], params: vec![], shape });
         Ok(())
@@ -465,17 +769,27 @@ impl Import {
     fn read_node(&mut self, node: &NodeProto) -> Result<()> {
         let call = Call::new(node);
         let operator = node.op_type.as_deref().unwrap_or_default();
-        let Some(read) = reader(operator) else {
-            return refuse_unsupported(std::slice::from_ref(node), self.opset);
+        let known = fold::knows(operator) && self.all_known(&call);
+        let done = match reader(operator) {
+            _ if known => fold::evaluate(self, &call, operator),
+            Some(read) => self.check_outputs(&call, operator).and_then(|()| read(self, &call)),
+            None if fold::knows(operator) => {
+                Err("is supported only where all its inputs are constants".into())
+            }
+            None => return refuse_unsupported(std::slice::from_ref(node), self.opset),
         };
-        let more = node.output.iter().skip(1).find(|output| self.uses.contains_key(*output));
-        let done = match more {
-            Some(output) => Err(format!(
+        done.and_then(|()| call.attributes.finish()).map_err(|text| node_error(node, text))
+    }
+
+    /// Most operators have one result here: the indices of a `MaxPool`, say, are not computed.
+    fn check_outputs(&self, call: &Call<'_>, operator: &str) -> Result<(), String> {
+        let mut more = call.proto.output.iter().skip(1);
+        match more.find(|output| self.uses.contains_key(*output)) {
+            Some(output) if !matches!(operator, "Split" | "If") => Err(format!(
                 "its output {output:?} is used, but only the first output is supported"
             )),
-            None => read(self, &call).and_then(|()| call.attributes.finish()),
-        };
-        done.map_err(|text| node_error(node, text))
+            _ => Ok(()),
+        }
     }
 
     fn outputs(&self, outputs: &[ValueInfoProto]) -> Result<Vec<NodeId>> {
@@ -484,7 +798,7 @@ impl Import {
         for output in outputs {
             let name = output.name.as_deref().unwrap_or_default();
             match self.values.get(name) {
-                Some(Value::Node(node)) if seen.insert(*node) => nodes.push(*node),
+                Some(Value::Node(Operand { node, .. })) if seen.insert(*node) => nodes.push(*node),
                 Some(Value::Node(_)) => {} // another name for the same
                 Some(Value::Constant(_)) => {
                     return Err(problem(format!("has an output {name:?} that is a constant")));
@@ -507,7 +821,10 @@ impl Import {
         let drafts = std::mem::take(&mut self.drafts);
         let mut params = Vec::new();
         let mut nodes = Vec::with_capacity(drafts.len());
-        let mut left = file_bytes.saturating_mul(MAX_SHARING).saturating_add(1 << 20);
+        let mut left = file_bytes
+            .saturating_mul(MAX_SHARING)
+            .saturating_add(self.made)
+            .saturating_add(1 << 20);
         for draft in drafts {
             let first = params.len();
             for weight in draft.params {
@@ -538,9 +855,9 @@ fn input_shape(input: &ValueInfoProto) -> Result<(Option<usize>, Vec<usize>), St
     let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let tensor = tensor.ok_or("that is no tensor")?;
     let kind = tensor.elem_type.unwrap_or(0);
-    if kind != data_type::FLOAT {
+    if !data_type::is_float(kind) {
         return Err(format!(
-            "of type {}; only FLOAT (32 bits) is supported. Export the model with a float input",
+            "of type {}; only FLOAT is supported. Export the model with a float input",
             data_type::name(kind)
         ));
     }

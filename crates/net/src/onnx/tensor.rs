@@ -1,7 +1,9 @@
 //! Tensors in a file: weights and the constants that set shapes.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::external;
 use super::proto::{TensorProto, data_type};
 use crate::shape::elements;
 
@@ -19,42 +21,103 @@ pub(crate) struct Tensor {
 /// A tensor's numbers in row-major order.
 #[derive(Clone, Debug)]
 pub(crate) enum Data {
-    /// `FLOAT`: weights.
+    /// Weights: `FLOAT`, and what is converted to it when read: `DOUBLE`, `FLOAT16`, `BFLOAT16`.
     Floats(Arc<[f32]>),
-    /// `INT64` and `INT32`: shapes, axes.
+    /// Shapes, axes, quantised weights, conditions: whole numbers of any size, and `BOOL` as 0 and 1.
     Ints(Arc<[i64]>),
     /// A type that no operator here takes; an error only where one is used.
     Other(i32),
 }
 
 impl Tensor {
-    /// Takes a tensor out of a file.
-    pub(crate) fn read(proto: TensorProto, name: &str) -> Result<Self, String> {
-        refuse_external(&proto)?;
+    /// Takes a tensor out of a file. Values that are kept beside it are looked for in `folder`.
+    pub(crate) fn read(
+        mut proto: TensorProto,
+        name: &str,
+        folder: Option<&Path>,
+    ) -> Result<Self, String> {
         let dims = sizes(&proto.dims)?;
         let kind = proto.data_type.unwrap_or(0);
-        let data = match kind {
-            data_type::FLOAT => {
-                let raw = |bytes: [u8; 4]| f32::from_le_bytes(bytes);
-                Data::Floats(numbers(&dims, proto.raw_data, proto.float_data, raw)?.into())
-            }
-            data_type::INT64 => {
-                let raw = |bytes: [u8; 8]| i64::from_le_bytes(bytes);
-                Data::Ints(numbers(&dims, proto.raw_data, proto.int64_data, raw)?.into())
-            }
-            data_type::INT32 => {
-                let raw = |bytes: [u8; 4]| i32::from_le_bytes(bytes);
-                let small = numbers(&dims, proto.raw_data, proto.int32_data, raw)?;
-                Data::Ints(small.into_iter().map(i64::from).collect())
-            }
-            other => Data::Other(other),
-        };
+        if proto.data_location.unwrap_or(0) != 0 || !proto.external_data.is_empty() {
+            proto.raw_data = Some(external::read(&proto, &dims, folder)?);
+        }
+        let data = read_data(proto, &dims, kind)?;
         Ok(Self { name: name.to_owned(), dims, data })
     }
 
     /// A tensor of whole numbers, as constant folding makes them.
     pub(crate) fn ints(name: &str, dims: Vec<usize>, ints: Vec<i64>) -> Self {
         Self { name: name.to_owned(), dims, data: Data::Ints(ints.into()) }
+    }
+
+    /// Number of elements.
+    pub(crate) fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+}
+
+/// Numbers of fewer than 32 bits stand in `int32_data`, one a number, where they are not raw.
+fn read_data(proto: TensorProto, dims: &[usize], kind: i32) -> Result<Data, String> {
+    let TensorProto { raw_data: raw, int32_data: small, .. } = proto;
+    let floats = |values: Vec<f32>| Data::Floats(values.into());
+    let ints = |values: Vec<i64>| Data::Ints(values.into());
+    let wide = |list: Vec<i32>| list.into_iter().map(i64::from).collect::<Vec<i64>>();
+    let bits = |list: &[i32]| list.iter().map(|&bits| bits as u16).collect::<Vec<u16>>();
+    Ok(match kind {
+        data_type::FLOAT => {
+            floats(numbers(dims, raw, proto.float_data, |b: [u8; 4]| f32::from_le_bytes(b))?)
+        }
+        data_type::DOUBLE => {
+            let list = proto.double_data;
+            let wide = numbers(dims, raw, list, |b: [u8; 8]| f64::from_le_bytes(b))?;
+            floats(wide.into_iter().map(|value| value as f32).collect())
+        }
+        data_type::FLOAT16 => {
+            let halves = numbers(dims, raw, bits(&small), |b: [u8; 2]| u16::from_le_bytes(b))?;
+            floats(halves.into_iter().map(half).collect())
+        }
+        data_type::BFLOAT16 => {
+            let halves = numbers(dims, raw, bits(&small), |b: [u8; 2]| u16::from_le_bytes(b))?;
+            floats(halves.into_iter().map(|bits| f32::from_bits(u32::from(bits) << 16)).collect())
+        }
+        data_type::INT64 => {
+            ints(numbers(dims, raw, proto.int64_data, |b: [u8; 8]| i64::from_le_bytes(b))?)
+        }
+        data_type::UINT32 | data_type::UINT64 => {
+            let list = proto.uint64_data.iter().map(|&value| value as i64).collect();
+            match kind {
+                data_type::UINT32 => {
+                    ints(numbers(dims, raw, list, |b: [u8; 4]| u32::from_le_bytes(b).into())?)
+                }
+                _ => ints(numbers(dims, raw, list, |b: [u8; 8]| i64::from_le_bytes(b))?),
+            }
+        }
+        data_type::INT32 => {
+            ints(numbers(dims, raw, wide(small), |b: [u8; 4]| i32::from_le_bytes(b).into())?)
+        }
+        data_type::INT16 => {
+            ints(numbers(dims, raw, wide(small), |b: [u8; 2]| i16::from_le_bytes(b).into())?)
+        }
+        data_type::UINT16 => {
+            ints(numbers(dims, raw, wide(small), |b: [u8; 2]| u16::from_le_bytes(b).into())?)
+        }
+        data_type::INT8 => ints(numbers(dims, raw, wide(small), |b: [u8; 1]| (b[0] as i8).into())?),
+        data_type::UINT8 | data_type::BOOL => {
+            ints(numbers(dims, raw, wide(small), |b: [u8; 1]| b[0].into())?)
+        }
+        other => Data::Other(other),
+    })
+}
+
+/// An IEEE 754 half as a float, which holds every one of them exactly.
+fn half(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * 2.0_f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1.0 + fraction / 1024.0) * 2.0_f32.powi(exponent - 15),
     }
 }
 
@@ -88,7 +151,7 @@ impl TensorProto {
     /// # Errors
     /// What is wrong, in words.
     pub fn floats(self) -> Result<(Vec<usize>, Vec<f32>), String> {
-        let tensor = Tensor::read(self, "")?;
+        let tensor = Tensor::read(self, "", None)?;
         match &tensor.data {
             Data::Floats(values) => Ok((tensor.dims, values.to_vec())),
             other => Err(format!("expected FLOAT, found {}", type_name(other))),
@@ -100,12 +163,18 @@ impl TensorProto {
     /// # Errors
     /// What is wrong, in words.
     pub fn ints(self) -> Result<(Vec<usize>, Vec<i64>), String> {
-        let tensor = Tensor::read(self, "")?;
+        let tensor = Tensor::read(self, "", None)?;
         match &tensor.data {
             Data::Ints(values) => Ok((tensor.dims, values.to_vec())),
             other => Err(format!("expected INT64 or INT32, found {}", type_name(other))),
         }
     }
+}
+
+/// A single number of 8 bits for a file.
+pub(crate) fn write_whole(value: i32, signed: bool) -> TensorProto {
+    let kind = if signed { data_type::INT8 } else { data_type::UINT8 };
+    write_raw("", &[], kind, vec![value as u8])
 }
 
 fn write_raw(name: &str, dims: &[usize], kind: i32, raw: Vec<u8>) -> TensorProto {
@@ -116,19 +185,6 @@ fn write_raw(name: &str, dims: &[usize], kind: i32, raw: Vec<u8>) -> TensorProto
         raw_data: Some(raw),
         ..TensorProto::default()
     }
-}
-
-fn refuse_external(proto: &TensorProto) -> Result<(), String> {
-    if proto.data_location.unwrap_or(0) == 0 && proto.external_data.is_empty() {
-        return Ok(());
-    }
-    let location =
-        proto.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"));
-    let file = location.and_then(|entry| entry.value.as_deref()).unwrap_or("unnamed");
-    Err(format!(
-        "its values are in another file ({file:?}), which is not supported; make one file of both, \
-         in Python with onnx.save(onnx.load(\"model.onnx\"), \"whole.onnx\")"
-    ))
 }
 
 /// Sizes as they stand in a file, which may hold any number.

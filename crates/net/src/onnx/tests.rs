@@ -65,8 +65,8 @@ fn assert_says(text: &str, parts: &[&str]) {
 #[test]
 fn all_unknown_operators_are_listed_at_once_with_their_nodes() {
     let error = result_of(|model| {
-        node(model, "relu").op_type = Some("LRN".into());
-        node(model, "flat").op_type = Some("LRN".into());
+        node(model, "relu").op_type = Some("LSTM".into());
+        node(model, "flat").op_type = Some("LSTM".into());
         node(model, "soft").domain = Some("com.example".into());
     })
     .unwrap_err();
@@ -74,7 +74,7 @@ fn all_unknown_operators_are_listed_at_once_with_their_nodes() {
     assert_eq!(operators.len(), 2);
     assert_says(
         &error.to_string(),
-        &["operator set 17", "LRN: node \"relu\", \"flat\"", "com.example.Softmax: node \"soft\""],
+        &["operator set 17", "LSTM: node \"relu\", \"flat\"", "com.example.Softmax: node \"soft\""],
     );
 }
 
@@ -131,8 +131,8 @@ fn weights_must_hold_what_their_shape_says() {
     assert_says(&text, &["means 18 values, but the file holds 0"]);
     let text = refused(|model| weight(model, "conv.weight").float_data = vec![1.0; 17]);
     assert_says(&text, &["means 18 values, but the file holds 17"]);
-    let text = refused(|model| weight(model, "conv.weight").data_type = Some(10));
-    assert_says(&text, &["\"conv\"", "type FLOAT16; only FLOAT"]);
+    let text = refused(|model| weight(model, "conv.weight").data_type = Some(8));
+    assert_says(&text, &["\"conv\"", "type STRING; only FLOAT"]);
     let text = refused(|model| weight(model, "dense.weight").name = Some("conv.weight".into()));
     assert_says(&text, &["two weights named \"conv.weight\""]);
 }
@@ -286,7 +286,7 @@ fn outputs_beyond_the_first_must_not_be_used() {
 #[test]
 fn a_constant_joins_a_layer_as_bias_only_where_nothing_else_sees_the_layer() {
     let with_add = |through: Option<&str>| {
-        refused(|model| {
+        let made = result_of(|model| {
             node(model, "conv").input.truncate(2);
             let graph = model.graph.as_mut().unwrap();
             graph.initializer[1].dims = vec![2, 1, 1];
@@ -298,9 +298,36 @@ fn a_constant_joins_a_layer_as_bias_only_where_nothing_else_sees_the_layer() {
             };
             graph.node.extend(through.map(|name| join("Identity", &["conv"], name)));
             graph.node.push(join("Add", &[through.unwrap_or("conv"), "conv.bias"], "biased"));
-        })
+        });
+        made.unwrap()
     };
-    for text in [with_add(None), with_add(Some("alias"))] {
-        assert_says(&text, &["\"biased\" (Add)", "whose output goes nowhere else"]);
+    for network in [with_add(None), with_add(Some("alias"))] {
+        let conv = network.node(network.find("conv").unwrap());
+        assert_eq!(conv.params.len(), 1);
+        let sum = network.node(network.find("biased").unwrap());
+        assert_eq!(sum.op.kind(), "AddBroadcast");
+        let bias = network.node(sum.inputs[1]);
+        assert_eq!((bias.name.as_str(), bias.op.kind()), ("conv.bias", "Constant"));
+        assert!(!network.param(bias.params[0]).trainable);
     }
+}
+
+#[test]
+fn what_is_made_while_reading_is_bounded() {
+    let text = refused(|model| {
+        let graph = model.graph.as_mut().unwrap();
+        let weight = graph.initializer.iter_mut().find(|w| w.name.as_deref() == Some("conv.bias"));
+        let shape = weight.unwrap();
+        (shape.dims, shape.data_type) = (vec![2], Some(7));
+        shape.raw_data =
+            Some([1_i64 << 15, 1 << 14].iter().flat_map(|n| n.to_le_bytes()).collect());
+        graph.node.push(NodeProto {
+            input: vec!["conv.bias".into()],
+            output: vec!["huge".into()],
+            op_type: Some("ConstantOfShape".into()),
+            ..NodeProto::default()
+        });
+        node(model, "conv").input.truncate(2);
+    });
+    assert_says(&text, &["\"huge\" (ConstantOfShape)", "the most that is supported"]);
 }

@@ -41,6 +41,7 @@ fn field(kind: Kind, number: u64) -> (&'static str, Kind) {
         (Kind::Node, 2) => ("output", Kind::Leaf),
         (Kind::Node, 5) => ("attribute", Kind::Attribute),
         (Kind::Attribute, 5) => ("t", Kind::Tensor),
+        (Kind::Attribute, 6) => ("g", Kind::Graph),
         (Kind::Tensor, 4) => ("float_data", Kind::Leaf),
         (Kind::Tensor, 9) => ("raw_data", Kind::Leaf),
         (Kind::Tensor, 13) => ("external_data", Kind::Entry),
@@ -53,7 +54,11 @@ fn field(kind: Kind, number: u64) -> (&'static str, Kind) {
     }
 }
 
-/// Checks the structure of a whole file. The depth of the walk is that of the schema.
+/// How deep messages may lie in each other. Branches of an `If` hold graphs of their own; a model
+/// without them is nine deep.
+const MAX_DEPTH: usize = 48;
+
+/// Checks the structure of a whole file.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     let mut walk = Walk { bytes, fields: 0, path: Vec::new() };
     walk.message(Kind::Model, 0, bytes.len())
@@ -101,6 +106,9 @@ impl Walk<'_> {
         let begin = *at;
         let (name, content) = field(kind, number);
         self.path.push(name);
+        if self.path.len() > MAX_DEPTH {
+            return Err(format!("has messages more than {MAX_DEPTH} deep in each other"));
+        }
         self.skip(at, to, length)?;
         if !matches!(content, Kind::Leaf) {
             self.message(content, begin, *at)?;

@@ -5,15 +5,16 @@
 
 use std::collections::HashSet;
 
+use super::attributes::int;
 use super::metadata;
 use super::ops::{Written, write as write_op};
 use super::proto::{
     DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, data_type,
 };
-use super::tensor::write_floats;
+use super::tensor::{write_floats, write_ints};
 use super::{IR_VERSION, OPSET};
-use crate::{Layout, Network, Node, NodeId, Op, Result};
+use crate::{Layout, Network, Node, NodeId, Op, Param, Result};
 
 /// Name of the batch axis.
 const BATCH: &str = "N";
@@ -21,6 +22,9 @@ const BATCH: &str = "N";
 /// The whole model.
 pub(crate) fn write(network: &Network) -> Result<ModelProto> {
     network.check_metadata()?;
+    let newest = |written: Written| written.opset.max(written.then.map_or(0, |then| then.opset));
+    let needed = network.nodes().iter().filter_map(|node| write_op(network, node)).map(newest);
+    let opset = needed.fold(OPSET, i64::max);
     Ok(ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some("cutaway".into()),
@@ -29,7 +33,7 @@ pub(crate) fn write(network: &Network) -> Result<ModelProto> {
         graph: Some(graph(network)),
         opset_import: vec![OperatorSetIdProto {
             domain: Some(String::new()),
-            version: Some(OPSET),
+            version: Some(opset),
         }],
         metadata_props: metadata::write(network)?,
     })
@@ -39,18 +43,15 @@ fn graph(network: &Network) -> GraphProto {
     let outputs: HashSet<NodeId> = network.outputs().iter().copied().collect();
     let mut names: HashSet<String> = network.nodes().iter().map(|node| node.name.clone()).collect();
     names.extend(network.params().iter().map(|param| param.name.clone()));
-    let weights = network.params().iter();
     let mut graph = GraphProto {
         name: Some(network.name().to_owned()),
-        initializer: weights
-            .map(|param| write_floats(&param.name, &param.shape, &param.values))
-            .collect(),
+        initializer: network.params().iter().map(weight).collect(),
         input: vec![value_info(network, network.input(), Some(describe_input(network)))],
         ..GraphProto::default()
     };
     for (index, node) in network.nodes().iter().enumerate() {
         let Some(written) = write_op(network, node) else { continue };
-        graph.node.push(write_node(network, node, written, &mut names, &mut graph.initializer));
+        write_node(network, node, written, &mut names, &mut graph);
         if !outputs.contains(&NodeId(index)) {
             graph.value_info.push(value_info(network, NodeId(index), None));
         }
@@ -61,29 +62,99 @@ fn graph(network: &Network) -> GraphProto {
     graph
 }
 
+fn weight(param: &Param) -> TensorProto {
+    write_floats(&param.name, &param.shape, &param.values)
+}
+
+/// Adds a node of ours: one of ONNX's, or a few of which the last has its name.
 fn write_node(
     network: &Network,
     node: &Node,
     written: Written,
     names: &mut HashSet<String>,
-    initializers: &mut Vec<TensorProto>,
-) -> NodeProto {
+    graph: &mut GraphProto,
+) {
     let data = node.inputs.iter().map(|&input| network.node(input).name.clone());
-    let params = node.params.iter().map(|&param| network.param(param).name.clone());
-    let mut input: Vec<String> = data.chain(params).collect();
-    for (suffix, tensor) in written.constants {
-        let name = free_name(format!("{}.{suffix}", node.name), names);
-        input.push(name.clone());
-        initializers.push(TensorProto { name: Some(name), ..tensor });
+    let params: Vec<&Param> = node.params.iter().map(|&param| network.param(param)).collect();
+    let own = params.iter().map(|param| param.name.clone());
+    let mut input: Vec<String> = data.chain(own).collect();
+    let mut written = written;
+    match node.op {
+        Op::Constant { .. } => input.push(batch_shape(network, node, names, graph)),
+        Op::Dense if written.op_type == "MatMul" => {
+            let place =
+                graph.initializer.iter().position(|tensor| tensor.name == Some(input[1].clone()));
+            if let Some(place) = place {
+                graph.initializer[place] = turned(params[0]);
+            }
+            if let Some(bias) = params.get(1) {
+                input.truncate(2);
+                let add = Written::after("Add", vec![bias.name.clone()]);
+                written.then = Some(Box::new(add));
+            }
+        }
+        _ => {}
     }
-    NodeProto {
+    let mut name = node.name.clone();
+    loop {
+        input.append(&mut written.inputs);
+        for (suffix, tensor) in written.constants {
+            let name = free_name(format!("{}.{suffix}", node.name), names);
+            input.push(name.clone());
+            graph.initializer.push(TensorProto { name: Some(name), ..tensor });
+        }
+        let output = match written.then {
+            None => node.name.clone(),
+            Some(_) => free_name(format!("{}.before", node.name), names),
+        };
+        graph.node.push(NodeProto {
+            input,
+            output: vec![output.clone()],
+            name: Some(name),
+            op_type: Some(written.op_type.to_owned()),
+            attribute: written.attributes,
+            domain: None,
+        });
+        let Some(then) = written.then else { return };
+        (input, name) = (vec![output], free_name(format!("{}.after", node.name), names));
+        written = *then;
+    }
+}
+
+/// A matrix `[out, in]` as ONNX's `MatMul` takes it.
+fn turned(param: &Param) -> TensorProto {
+    let (rows, columns) = (param.shape[0], param.shape[1]);
+    let column = |column: usize| (0..rows).map(move |row| row * columns + column);
+    let values: Vec<f32> = (0..columns).flat_map(column).map(|at| param.values[at]).collect();
+    write_floats(&param.name, &[columns, rows], &values)
+}
+
+/// The shape of a constant with the batch's size in front: what it is for each sample.
+fn batch_shape(
+    network: &Network,
+    node: &Node,
+    names: &mut HashSet<String>,
+    graph: &mut GraphProto,
+) -> String {
+    let mut name = |what: &str| free_name(format!("{}.{what}", node.name), names);
+    let (sizes, batch, shape) = (name("sizes"), name("batch"), name("shape"));
+    let own: Vec<i64> =
+        network.param(node.params[0]).shape.iter().map(|&size| size as i64).collect();
+    graph.initializer.push(TensorProto { name: Some(sizes.clone()), ..write_ints("", &own) });
+    let image = network.node(network.input()).name.clone();
+    let made = |op: &str, input: Vec<String>, output: &String, attribute| NodeProto {
         input,
-        output: vec![node.name.clone()],
-        name: Some(node.name.clone()),
-        op_type: Some(written.op_type.to_owned()),
-        attribute: written.attributes,
+        output: vec![output.clone()],
+        name: Some(output.clone()),
+        op_type: Some(op.to_owned()),
+        attribute,
         domain: None,
-    }
+    };
+    let ends = vec![int("start", 0), int("end", 1)];
+    graph.node.push(made("Shape", vec![image], &batch, ends));
+    let axis = vec![int("axis", 0)];
+    graph.node.push(made("Concat", vec![batch, sizes], &shape, axis));
+    shape
 }
 
 fn free_name(wanted: String, names: &mut HashSet<String>) -> String {

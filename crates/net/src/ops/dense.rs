@@ -3,12 +3,17 @@
 use super::check_bias;
 use crate::shape::Inferred;
 
-/// `[in]` to `[out]`.
+/// `[in]` to `[out]`, or `[rows, in]` to `[rows, out]`. An image is flattened first: that it could
+/// also mean a matrix for each row of pixels is what nobody who writes it wants.
 pub(crate) fn output_shape(input: &[usize], params: &[&[usize]]) -> Inferred {
-    let &[features] = input else {
-        return Err(format!(
-            "expected a vector [features] as input, got shape {input:?}; put a Flatten before it"
-        ));
+    let (rows, features) = match *input {
+        [features] => (None, features),
+        [rows, features] => (Some(rows), features),
+        _ => {
+            return Err(format!(
+                "expected a vector [features] as input, got shape {input:?}; put a Flatten before it"
+            ));
+        }
     };
     let &[out, weight_in] = params[0] else {
         return Err(format!("expected a weight [out, in], got {:?}", params[0]));
@@ -20,5 +25,5 @@ pub(crate) fn output_shape(input: &[usize], params: &[&[usize]]) -> Inferred {
         ));
     }
     check_bias(params, out)?;
-    Ok(vec![out])
+    Ok(rows.into_iter().chain([out]).collect())
 }

@@ -26,3 +26,20 @@ pub(crate) fn concat_output_shape(inputs: &[&[usize]]) -> Inferred {
     }
     Ok([&[total], &first[1..]].concat())
 }
+
+/// Sizes along one axis add up; the others must agree.
+pub(crate) fn concat_along_output_shape(inputs: &[&[usize]], axis: usize) -> Inferred {
+    let first = inputs[0];
+    super::general::check_axis(first, axis)?;
+    let mut output = first.to_vec();
+    for input in &inputs[1..] {
+        let others = input.iter().zip(first).enumerate().filter(|&(i, _)| i != axis);
+        if input.len() != first.len() || others.into_iter().any(|(_, (a, b))| a != b) {
+            return Err(format!(
+                "expected inputs that differ along axis {axis} only, got {first:?} and {input:?}"
+            ));
+        }
+        output[axis] = output[axis].saturating_add(input[axis]);
+    }
+    Ok(output)
+}

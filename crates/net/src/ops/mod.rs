@@ -2,6 +2,7 @@
 
 pub(crate) mod conv;
 pub(crate) mod dense;
+pub(crate) mod general;
 pub(crate) mod merge;
 pub(crate) mod norm;
 pub(crate) mod pool;
@@ -11,10 +12,20 @@ use crate::Op;
 
 /// Multiply-adds of one sample: what convolutions, dense layers and the scaling of batch
 /// normalisation take. Comparisons, sums and exponentials are not counted.
-pub(crate) fn multiply_adds(op: &Op, output: &[usize], params: &[&[usize]]) -> u64 {
+pub(crate) fn multiply_adds(
+    op: &Op,
+    inputs: &[&[usize]],
+    output: &[usize],
+    params: &[&[usize]],
+) -> u64 {
     match op {
         Op::Conv(_) => conv::multiply_adds(output, params[0]),
-        Op::Dense => count(params[0]),
+        Op::ConvTranspose(_) => count(inputs[0]).saturating_mul(count(&params[0][1..])),
+        // Once for each row that the matrix is applied to.
+        Op::Dense => {
+            count(params[0]).saturating_mul(count(&output[..output.len().saturating_sub(1)]))
+        }
+        Op::MatMul => count(output).saturating_mul(inputs[0].last().map_or(1, |&k| k as u64)),
         Op::BatchNorm { .. } => count(output),
         _ => 0,
     }

@@ -34,3 +34,57 @@ pub(crate) fn dropout_output_shape(rate: f32, input: &[usize]) -> Inferred {
     }
     Ok(input.to_vec())
 }
+
+/// Same shape as the input, `[channels, …]`.
+pub(crate) fn local_response_output_shape(size: usize, input: &[usize]) -> Inferred {
+    if size == 0 {
+        return Err("size is 0; expected the number of neighbouring channels".into());
+    }
+    Ok(input.to_vec())
+}
+
+/// Same shape as the input; scale and bias have the sizes of the normalised axes.
+pub(crate) fn layer_norm_output_shape(
+    axis: usize,
+    epsilon: f32,
+    input: &[usize],
+    params: &[&[usize]],
+) -> Inferred {
+    check_epsilon(epsilon)?;
+    super::general::check_axis(input, axis)?;
+    match params.iter().find(|shape| ***shape != input[axis..]) {
+        None => Ok(input.to_vec()),
+        Some(found) => Err(format!(
+            "expected scale and bias of shape {:?}, the axes from {axis} on of the input {input:?}, \
+             got {found:?}",
+            &input[axis..]
+        )),
+    }
+}
+
+/// Same shape as the input; scale and bias have one number a channel.
+pub(crate) fn group_norm_output_shape(
+    groups: usize,
+    epsilon: f32,
+    input: &[usize],
+    params: &[&[usize]],
+) -> Inferred {
+    check_epsilon(epsilon)?;
+    if groups == 0 || !input[0].is_multiple_of(groups) {
+        return Err(format!("{groups} groups do not divide the {} channels", input[0]));
+    }
+    match params.iter().find(|shape| ***shape != [input[0]]) {
+        None => Ok(input.to_vec()),
+        Some(found) => Err(format!(
+            "expected scale and bias of shape [{}], one number a channel, got {found:?}",
+            input[0]
+        )),
+    }
+}
+
+fn check_epsilon(epsilon: f32) -> Result<(), String> {
+    match epsilon.is_finite() && epsilon >= 0.0 {
+        true => Ok(()),
+        false => Err(format!("epsilon is {epsilon}; expected a number from 0 up, such as 1e-5")),
+    }
+}

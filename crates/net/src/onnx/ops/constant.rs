@@ -1,13 +1,9 @@
-//! Constants, and the few operators that exporters compute shapes with: everything here is worked
-//! out while reading and leaves no node.
+//! Constants, and what is known without running anything: `Shape` of a layer, a conversion that changes
+//! nothing, the branch of an `If` that is taken.
 
-use super::reshape::is_shape;
 use crate::onnx::proto::data_type;
 use crate::onnx::reader::{Call, Import, Value};
 use crate::onnx::tensor::{Data, Tensor};
-
-/// Stands for the batch size in a shape that is computed from a layer's shape.
-pub(super) const BATCH: i64 = i64::MIN;
 
 pub(super) fn read_constant(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
     let attributes = &call.attributes;
@@ -18,7 +14,7 @@ pub(super) fn read_constant(import: &mut Import, call: &Call<'_>) -> Result<(), 
         data: Data::Floats(values.into()),
     };
     let tensor = if let Some(proto) = attributes.tensor("value") {
-        Tensor::read(proto.clone(), name)?
+        import.tensor(proto.clone(), name)?
     } else if attributes.has("value_float") {
         floats(vec![], &[attributes.float("value_float", 0.0)?])
     } else if attributes.has("value_floats") {
@@ -42,63 +38,51 @@ pub(super) fn read_identity(import: &mut Import, call: &Call<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Shape of a layer's output with the batch size left open, or of a constant.
+/// Sizes of a layer's output for one sample, or of a constant.
 pub(super) fn read_shape(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let widen = |sizes: &[usize]| sizes.iter().map(|&size| size as i64).collect::<Vec<_>>();
-    let all = match import.value(call, 0)? {
-        Value::Node(node) => [vec![BATCH], widen(import.shape(node))].concat(),
-        Value::Constant(tensor) => widen(&tensor.dims),
+    let sizes = match import.value(call, 0)? {
+        Value::Node(operand) => import.dims(operand),
+        Value::Constant(tensor) => tensor.dims.clone(),
     };
-    let rank = all.len() as i64;
+    let rank = sizes.len() as i64;
     let bound = |name: &str, default: i64| -> Result<usize, String> {
         let at = call.attributes.int(name, default)?;
         let at = if at < 0 { at.saturating_add(rank) } else { at };
         Ok(usize::try_from(at.clamp(0, rank)).unwrap_or(0))
     };
     let (start, end) = (bound("start", 0)?, bound("end", rank)?);
-    let part = all.get(start..end).unwrap_or_default().to_vec();
+    let part = sizes.get(start..end).unwrap_or_default();
+    let part: Vec<i64> = part.iter().map(|&size| size as i64).collect();
     import.bind(call, Value::constant(Tensor::ints(call.output(), vec![part.len()], part)));
     Ok(())
 }
 
-/// Picks sizes out of a shape.
-pub(super) fn read_gather(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    call.attributes.require("axis", 0, 0)?;
-    let (tensor, indices) = (import.constant(call, 0)?, import.constant(call, 1)?);
-    let (Data::Ints(from), Data::Ints(wanted)) = (&tensor.data, &indices.data) else {
-        return Err("only sizes can be picked out of a shape".into());
-    };
-    if tensor.dims.len() != 1 || !is_shape(&tensor.data) || !is_shape(&indices.data) {
-        return Err("only sizes can be picked out of a shape".into());
-    }
-    let pick = |&index: &i64| {
-        let index = if index < 0 { index.saturating_add(from.len() as i64) } else { index };
-        usize::try_from(index).ok().and_then(|index| from.get(index).copied())
-    };
-    let picked: Option<Vec<i64>> = wanted.iter().map(pick).collect();
-    let picked =
-        picked.ok_or_else(|| format!("index {wanted:?} is outside a shape of {from:?}"))?;
-    let picked = Tensor::ints(call.output(), indices.dims.clone(), picked);
-    import.bind(call, Value::constant(picked));
-    Ok(())
-}
-
-/// Whole numbers stay whole numbers; other conversions are not supported.
+/// Layers compute in floats of 32 bits, whatever the file says: from one float to another nothing
+/// happens.
 pub(super) fn read_cast(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let to = i32::try_from(call.attributes.int("to", 0)?).unwrap_or(0);
+    call.attributes.ignore("saturate");
+    let to = i32::try_from(call.attributes.int("to", 1)?).unwrap_or(0);
     let value = import.value(call, 0)?;
-    let whole = matches!(to, data_type::INT64 | data_type::INT32);
-    let same = match &value {
-        Value::Constant(tensor) => match tensor.data {
-            Data::Ints(_) => whole,
-            Data::Floats(_) => to == data_type::FLOAT,
-            Data::Other(_) => false,
-        },
-        Value::Node(_) => to == data_type::FLOAT,
-    };
-    if !same {
-        return Err(format!("a conversion to {} is not supported", data_type::name(to)));
+    if !data_type::is_float(to) {
+        return Err(format!(
+            "a conversion of what a layer computes to {} is not supported",
+            data_type::name(to)
+        ));
     }
     import.bind(call, value);
     Ok(())
+}
+
+/// The branch that is taken is read as if it stood there, where the condition is known.
+pub(super) fn read_if(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
+    let condition = import.constant(call, 0).map_err(|_| {
+        "its condition depends on the image; only a branch that is always the same can be taken"
+    })?;
+    let taken = match &condition.data {
+        Data::Ints(values) if values.len() == 1 => values[0] != 0,
+        _ => return Err("the condition should be a single truth value".into()),
+    };
+    let (yes, no) = (call.graph("then_branch"), call.graph("else_branch"));
+    let branch = if taken { yes } else { no };
+    import.inline(call, branch.ok_or("it has no branch to take")?)
 }

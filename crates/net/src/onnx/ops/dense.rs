@@ -1,11 +1,12 @@
-//! `Gemm` and `MatMul` with constant weights: fully connected layers.
+//! `Gemm` and `MatMul`: fully connected layers, and products of two layers.
 
 use std::sync::Arc;
 
 use super::Written;
+use super::arithmetic::common;
 use crate::Op;
 use crate::onnx::attributes::{float, int};
-use crate::onnx::reader::{Call, Import, Weight};
+use crate::onnx::reader::{Call, Import, Operand, Value, Weight};
 
 pub(super) fn write() -> Written {
     let attributes =
@@ -15,7 +16,7 @@ pub(super) fn write() -> Written {
 
 /// `alpha * input * weight + beta * bias`; both factors go into the weights.
 pub(super) fn read_gemm(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let input = import.data(call, 0)?;
+    let operand = import.operand(call, 0)?;
     call.attributes.require("transA", 0, 0)?;
     let transposed = call.attributes.int("transB", 0)? != 0;
     let (alpha, beta) = (call.attributes.float("alpha", 1.0)?, call.attributes.float("beta", 1.0)?);
@@ -29,14 +30,52 @@ pub(super) fn read_gemm(import: &mut Import, call: &Call<'_>) -> Result<(), Stri
             .ok_or_else(|| format!("expected a bias of shape [{out}], one number an output"))?;
         params.push(scale(import, bias, beta)?);
     }
-    import.emit(call, Op::Dense, vec![input], params)
+    rows(import, call, operand, params)
 }
 
-/// `input * weight`; a bias that is added next joins it.
+/// `input * weight`, where a bias that is added next joins it; or the product of two layers.
 pub(super) fn read_mat_mul(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let input = import.data(call, 0)?;
-    let weight = matrix(import, import.weight(call, 1)?, false)?;
-    import.emit(call, Op::Dense, vec![input], vec![weight])
+    if let (Value::Node(operand), Value::Constant(tensor)) =
+        (import.value(call, 0)?, import.value(call, 1)?)
+    {
+        if tensor.dims.len() == 2 {
+            let weight = matrix(import, import.weight(call, 1)?, false)?;
+            return rows(import, call, operand, vec![weight]);
+        }
+    }
+    let (rank, batch) = common(import, call, &[0, 1])?;
+    // The batch must be among the axes before the matrices'.
+    let batch = batch.filter(|&batch| batch + 2 < rank);
+    let a = import.node_at(call, 0, rank, batch)?;
+    let b = import.node_at(call, 1, rank, batch)?;
+    import.emit_at(call, batch, Op::MatMul, vec![a, b], vec![])
+}
+
+/// A matrix for each row, the last axis, of what a layer computes.
+fn rows(
+    import: &mut Import,
+    call: &Call<'_>,
+    operand: Operand,
+    params: Vec<Weight>,
+) -> Result<(), String> {
+    let dims = import.dims(operand);
+    let Some((&features, before)) = dims.split_last() else {
+        return Err("expected at least one axis".into());
+    };
+    let batch = operand.batch.filter(|&batch| batch < before.len());
+    let shape = import.shape(operand.node).to_vec();
+    let fits = batch == operand.batch && shape.len() <= 2;
+    if fits {
+        return import.emit_at(call, batch, Op::Dense, vec![operand.node], params);
+    }
+    let out = params[0].shape[0];
+    let flat = import.reshaped(call, operand.node, vec![before.iter().product(), features])?;
+    let product = import.step(call, "rows", Op::Dense, vec![flat], params)?;
+    let mut sizes = [before, &[out]].concat();
+    if let Some(batch) = batch {
+        sizes.remove(batch);
+    }
+    import.emit_at(call, batch, Op::Reshape { shape: sizes }, vec![product], vec![])
 }
 
 /// Brings a matrix to `[out, in]`.

@@ -1,12 +1,14 @@
-//! `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`.
+//! `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze` of what layers compute.
+//!
+//! The numbers of a sample keep their order, so each is a reshape of the sample (or nothing at all);
+//! what has to be found out is which axis of the file's result is the batch.
 
 use super::Written;
-use super::constant::BATCH;
 use crate::Op;
 use crate::onnx::attributes::int;
-use crate::onnx::reader::{Call, Import, Value};
-use crate::onnx::tensor::{Data, Tensor, write_ints};
-use crate::shape::elements;
+use crate::onnx::fold::{clamp_axis, reshape_dims, squeeze_dims, unsqueeze_dims};
+use crate::onnx::reader::{Call, Import, Operand, Value};
+use crate::onnx::tensor::write_ints;
 
 pub(super) fn write_flatten() -> Written {
     Written::new("Flatten", vec![int("axis", 1)])
@@ -22,170 +24,78 @@ pub(super) fn write_reshape(shape: &[usize]) -> Written {
 }
 
 pub(super) fn read_flatten(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let input = import.data(call, 0)?;
-    let axes = import.shape(input).len() as i64 + 1;
-    let axis = call.attributes.int("axis", 1)?;
-    if axis != 1 && axis.saturating_add(axes) != 1 {
-        return Err(format!("axis = {axis} is not supported; expected 1, so that the batch stays"));
+    let operand = import.operand(call, 0)?;
+    let dims = import.dims(operand);
+    let axis = clamp_axis(call.attributes.int("axis", 1)?, dims.len() + 1)?;
+    if operand.batch == Some(0) && axis == 1 {
+        return import.emit(call, Op::Flatten, vec![operand.node], vec![]);
     }
-    import.emit(call, Op::Flatten, vec![input], vec![])
+    if operand.batch == Some(0) && axis == 0 {
+        return Err(
+            "axis = 0 joins the samples of a batch; expected 1, so that the batch stays".into()
+        );
+    }
+    let (before, after) = dims.split_at(axis);
+    let flat = vec![before.iter().product(), after.iter().product()];
+    emit(import, call, operand, flat)
 }
 
-/// The batch axis must stay what it is: 0, -1, or the batch size that the model was exported with.
 pub(super) fn read_reshape(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    if call.attributes.int("allowzero", 0)? != 0 {
-        return Err("allowzero = 1 is not supported".into());
-    }
-    let target = import.ints(call, 1)?;
-    match import.value(call, 0)? {
-        Value::Constant(tensor) => reshape_constant(import, call, &tensor, &target),
-        Value::Node(input) => {
-            let shape = resolve(&target, import.shape(input), import.batch())?;
-            import.emit(call, Op::Reshape { shape }, vec![input], vec![])
+    let keeps_zero = call.attributes.int("allowzero", 0)? != 0;
+    let operand = import.operand(call, 0)?;
+    let dims = import.dims(operand);
+    let mut target = import.ints(call, 1)?;
+    // A model that was exported with a batch of several names it.
+    if let (Some(fixed), Some(batch)) = (import.batch(), operand.batch) {
+        if fixed > 1 && target.get(batch).copied() == i64::try_from(fixed).ok() {
+            target[batch] = 1;
         }
     }
-}
-
-/// The per-sample shape that a target means for an input of this per-sample shape.
-fn resolve(target: &[i64], input: &[usize], batch: Option<usize>) -> Result<Vec<usize>, String> {
-    let refused = || {
-        format!(
-            "cannot reshape [N, {}] to {}; expected a batch axis that stays, then sizes with as many \
-             elements",
-            input.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
-            show(target)
-        )
-    };
-    let (&first, rest) = target.split_first().ok_or_else(refused)?;
-    let fixed = batch.is_some_and(|batch| usize::try_from(first) == Ok(batch));
-    if !(fixed || matches!(first, 0 | -1 | BATCH)) {
-        return Err(refused());
-    }
-    fill_in(rest, input, first != -1).ok_or_else(refused)
-}
-
-/// Resolves 0 (as in the input) and, where allowed, one -1 (whatever is left).
-fn fill_in(target: &[i64], input: &[usize], may_infer: bool) -> Option<Vec<usize>> {
-    let mut shape = Vec::with_capacity(target.len());
-    let mut open = None;
-    for (index, &size) in target.iter().enumerate() {
-        shape.push(match size {
-            0 => *input.get(index)?,
-            -1 if may_infer && open.is_none() => {
-                open = Some(index);
-                1
-            }
-            _ => usize::try_from(size).ok()?,
-        });
-    }
-    let (have, want) = (elements(input)?, elements(&shape)?);
-    if let Some(index) = open {
-        if want == 0 || !have.is_multiple_of(want) {
-            return None;
+    let sizes = reshape_dims(&dims, &target, keeps_zero).map_err(|_| {
+        let mut show: Vec<String> = dims.iter().map(usize::to_string).collect();
+        if let Some(batch) = operand.batch {
+            show[batch] = "N".into();
         }
-        shape[index] = have / want;
-    }
-    (elements(&shape)? == have).then_some(shape)
-}
-
-/// A weight that the exporter reshapes when the model starts.
-fn reshape_constant(
-    import: &mut Import,
-    call: &Call<'_>,
-    tensor: &Tensor,
-    target: &[i64],
-) -> Result<(), String> {
-    let dims = fill_in(target, &tensor.dims, true).ok_or_else(|| {
         format!(
-            "the constant {:?} of shape {:?} cannot become {}",
-            tensor.name,
-            tensor.dims,
-            show(target)
+            "cannot reshape [{}] to {target:?}; expected a batch axis that stays, then sizes with as \
+             many elements",
+            show.join(", ")
         )
     })?;
-    import.bind(call, Value::constant(Tensor { dims, ..tensor.clone() }));
-    Ok(())
+    emit(import, call, operand, sizes)
 }
 
-/// Removes axes of size 1.
+/// Removes axes of size 1. Without axes named it would depend on the batch size.
 pub(super) fn read_squeeze(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
     let axes = axes(import, call)?;
-    match import.value(call, 0)? {
-        Value::Constant(tensor) => squeeze_constant(import, call, &tensor, &axes),
-        Value::Node(_) if axes.is_empty() => {
-            Err("without axes it would depend on the batch size; give the axes to remove".into())
-        }
-        Value::Node(input) => {
-            let shape = import.shape(input);
-            let rank = shape.len() as i64 + 1;
-            let mut keep = vec![true; shape.len()];
-            for axis in axes {
-                let axis = if axis < 0 { axis.saturating_add(rank) } else { axis };
-                let index = usize::try_from(axis.saturating_sub(1)).ok();
-                match index.filter(|&index| shape.get(index) == Some(&1)) {
-                    Some(index) => keep[index] = false,
-                    None => {
-                        return Err(format!("axis {axis} of [N, …] {shape:?} cannot be removed"));
-                    }
-                }
-            }
-            let kept = shape.iter().zip(keep).filter(|(_, keep)| *keep);
-            let shape = kept.map(|(&size, _)| size).collect();
-            import.emit(call, Op::Reshape { shape }, vec![input], vec![])
-        }
+    let operand = import.operand(call, 0)?;
+    if axes.is_empty() {
+        return Err(
+            "without axes it would depend on the batch size; give the axes to remove".into()
+        );
     }
-}
-
-fn squeeze_constant(
-    import: &mut Import,
-    call: &Call<'_>,
-    tensor: &Tensor,
-    axes: &[i64],
-) -> Result<(), String> {
-    let rank = tensor.dims.len() as i64;
-    let removed = |index: usize| {
-        let index = index as i64;
-        axes.is_empty() || axes.contains(&index) || axes.contains(&(index - rank))
-    };
-    let kept =
-        tensor.dims.iter().enumerate().filter(|&(index, &size)| size != 1 || !removed(index));
-    let dims = kept.map(|(_, &size)| size).collect();
-    import.bind(call, Value::constant(Tensor { dims, ..tensor.clone() }));
-    Ok(())
+    let dims = import.dims(operand);
+    let sizes = squeeze_dims(&dims, &axes)?;
+    let gone: Vec<usize> =
+        axes.iter().map(|&axis| clamp_axis(axis, dims.len())).collect::<Result<_, _>>()?;
+    let batch = operand.batch.filter(|batch| !gone.contains(batch));
+    let batch = batch.map(|batch| batch - gone.iter().filter(|&&axis| axis < batch).count());
+    emit_with(import, call, operand, sizes, batch)
 }
 
 /// Inserts axes of size 1.
 pub(super) fn read_unsqueeze(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
     let axes = axes(import, call)?;
-    let value = import.value(call, 0)?;
-    let mut dims = match &value {
-        Value::Constant(tensor) => tensor.dims.clone(),
-        Value::Node(input) => [&[1], import.shape(*input)].concat(), // the 1 stands for the batch
-    };
-    let rank = dims.len() + axes.len();
-    let wrapped = axes.iter().map(|&axis| {
-        usize::try_from(if axis < 0 { axis.saturating_add(rank as i64) } else { axis }).ok()
+    let operand = import.operand(call, 0)?;
+    let dims = import.dims(operand);
+    let sizes = unsqueeze_dims(&dims, &axes)?;
+    let mut new: Vec<usize> =
+        axes.iter().map(|&axis| clamp_axis(axis, sizes.len())).collect::<Result<_, _>>()?;
+    new.sort_unstable();
+    let batch = operand.batch.map(|batch| {
+        new.iter().fold(batch, |batch, &axis| if axis <= batch { batch + 1 } else { batch })
     });
-    let mut wrapped: Vec<usize> =
-        wrapped.collect::<Option<_>>().ok_or("an axis is out of range")?;
-    wrapped.sort_unstable();
-    if rank > 16 || wrapped.iter().any(|&axis| axis >= rank) {
-        return Err(format!("cannot insert axes {axes:?} into {dims:?}"));
-    }
-    let before_batch = wrapped.contains(&0);
-    for axis in wrapped {
-        dims.insert(axis.min(dims.len()), 1);
-    }
-    match value {
-        Value::Constant(tensor) => {
-            import.bind(call, Value::constant(Tensor { dims, ..(*tensor).clone() }));
-            Ok(())
-        }
-        Value::Node(_) if before_batch => Err("an axis before the batch is not supported".into()),
-        Value::Node(input) => {
-            import.emit(call, Op::Reshape { shape: dims[1..].to_vec() }, vec![input], vec![])
-        }
-    }
+    emit_with(import, call, operand, sizes, batch)
 }
 
 /// Axes are an input since operator set 13, an attribute before.
@@ -193,13 +103,43 @@ fn axes(import: &Import, call: &Call<'_>) -> Result<Vec<i64>, String> {
     if call.has_input(1) { import.ints(call, 1) } else { Ok(call.attributes.ints("axes").to_vec()) }
 }
 
-/// A target as the reader knows it: the batch marker is ours alone.
-fn show(target: &[i64]) -> String {
-    let word = |&size: &i64| if size == BATCH { "N".to_owned() } else { size.to_string() };
-    format!("[{}]", target.iter().map(word).collect::<Vec<_>>().join(", "))
+/// The batch of the result is the axis of size 1 that has as many numbers before it as it had.
+fn emit(
+    import: &mut Import,
+    call: &Call<'_>,
+    operand: Operand,
+    sizes: Vec<usize>,
+) -> Result<(), String> {
+    let dims = import.dims(operand);
+    let before = match operand.batch {
+        Some(batch) => dims[..batch].iter().product(),
+        None => 1_usize,
+    };
+    let at = |axis: &usize| sizes[*axis] == 1 && sizes[..*axis].iter().product::<usize>() == before;
+    let batch = (0..sizes.len()).find(at);
+    // What has lost its batch gets it back only where it must have been: in front.
+    let batch = batch.filter(|&batch| operand.batch.is_some() || batch == 0);
+    emit_with(import, call, operand, sizes, batch)
 }
 
-/// Shapes are small; a tensor of numbers that long is none.
-pub(super) fn is_shape(data: &Data) -> bool {
-    matches!(data, Data::Ints(ints) if ints.len() <= 16)
+fn emit_with(
+    import: &mut Import,
+    call: &Call<'_>,
+    operand: Operand,
+    sizes: Vec<usize>,
+    batch: Option<usize>,
+) -> Result<(), String> {
+    let batch = batch.filter(|_| sizes.len() > 1);
+    let mut shape = sizes;
+    if let Some(batch) = batch {
+        shape.remove(batch);
+    }
+    if shape.is_empty() {
+        shape.push(1);
+    }
+    if import.shape(operand.node) == shape && batch != Some(0) {
+        import.bind(call, Value::Node(Operand { batch, ..operand }));
+        return Ok(());
+    }
+    import.emit_at(call, batch, Op::Reshape { shape }, vec![operand.node], vec![])
 }
