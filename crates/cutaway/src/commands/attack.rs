@@ -144,7 +144,7 @@ fn attacks(verb: &args::Attack) -> Result<(Vec<Attack>, Norm)> {
     for (flag, parameter) in flags {
         let Some(parameter) = parameter else { continue };
         let taken = attacks.iter_mut().map(|attack| attack.set(parameter));
-        if !taken.fold(false, |any, one| any || one) {
+        if taken.filter(|taken| *taken).count() == 0 {
             let names: Vec<&str> = attacks.iter().map(Attack::name).collect();
             return Err(Error::Usage(format!("{flag} means nothing to {}", names.join(", "))));
         }

@@ -107,7 +107,7 @@ fn certified(measured: &Measured, c: &Certificate) -> Result<Figure> {
         .bar(Bar::new("certified against every patch", [c.certified_accuracy]));
     for m in measured.attacked.methods.iter().filter(|m| m.method == "patch") {
         let robust = m.curve.iter().map(|p| p.robust_accuracy);
-        chart = chart.bar(Bar::new("right under our patch, network alone", robust.take(1)));
+        chart = chart.bar(Bar::new("right under our patch, alone", robust.take(1)));
     }
     Ok(chart.draw()?)
 }
