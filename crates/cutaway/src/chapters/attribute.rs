@@ -156,8 +156,7 @@ pub(crate) fn sentences(bench: &Bench) -> Vec<String> {
         ));
     }
     if bench.images < 30 {
-        sentences
-            .push("So few images tell good methods from bad ones, not near ones apart.".into());
+        sentences.push("With so few images neighbours in the list may well change places.".into());
     }
     sentences
 }

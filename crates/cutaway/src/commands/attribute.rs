@@ -220,7 +220,7 @@ fn ranked(
     let background = background(model, dataset)?;
     let settings =
         ScoreSettings { sensitivity_samples: verb.sensitivity, ..ScoreSettings::default() };
-    Ok(meter.watch(|progress| {
+    meter.watch(|progress| {
         let question = Question {
             output: verb.output,
             seed: common.seed,
@@ -229,7 +229,7 @@ fn ranked(
             ..Question::new(model.engine())
         };
         rank_on_first(model, dataset, methods, count, &question, &settings)
-    })?)
+    })
 }
 
 /// [`scores::bench`] on the first test images.

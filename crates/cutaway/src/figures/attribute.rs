@@ -70,7 +70,7 @@ pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figur
 fn lines(name: &str) -> Vec<&str> {
     const FITS: usize = 14;
     let breaks = name.match_indices('-').map(|(at, _)| at + 1).filter(|&at| at <= FITS);
-    match breaks.last() {
+    match breaks.max() {
         Some(at) if name.len() > FITS => vec![&name[..at], &name[at..]],
         _ => vec![name],
     }
@@ -82,7 +82,7 @@ pub(crate) fn ranking(bench: &Bench) -> Result<Figure> {
     let end = bench.methods.len().max(2) as f64;
     let axis = Axis::new("mean rank by deletion, insertion, infidelity and ROAD (1 is best)");
     let title = format!("Methods ranked on {images} images");
-    let chart = BarChart::new(title, axis.range(0.0, end)).digits(2);
+    let chart = BarChart::new(title, axis.range(0.0, end)).digits(3);
     let bars = bench.methods.iter().map(|row| Bar::new(&row.method, [row.mean_rank]));
     Ok(bars.fold(chart, BarChart::bar).draw()?)
 }

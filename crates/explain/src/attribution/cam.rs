@@ -100,7 +100,7 @@ pub(crate) fn cam_layer(network: &Network, name: Option<&str>) -> Result<NodeId,
         let shape = network.shape(NodeId(*i));
         matches!(node.op, Op::Conv(_)) && shape[1..].iter().product::<usize>() > 1
     });
-    let last = convolutions.last().ok_or_else(|| {
+    let last = convolutions.max_by_key(|(i, _)| *i).ok_or_else(|| {
         Error::Setting(format!(
             "network '{}' has no convolution with more than one position; name a layer",
             network.name()

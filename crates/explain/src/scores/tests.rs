@@ -195,9 +195,9 @@ fn a_bench_keeps_every_value_and_ranks_by_their_means() {
         let ranks: f64 = row.criteria[..4].iter().map(|c| c.rank).sum();
         assert!((row.mean_rank - ranks / 4.0).abs() < 1e-12);
     }
-    for c in 0..CRITERIA.len() {
+    for (c, (name, _)) in CRITERIA.iter().enumerate() {
         let sum: f64 = own.methods.iter().map(|row| row.criteria[c].rank).sum();
-        assert_eq!(sum, 6.0, "ranks of {}", CRITERIA[c].0);
+        assert_eq!(sum, 6.0, "ranks of {name}");
     }
     assert!(own.methods.windows(2).all(|pair| pair[0].mean_rank <= pair[1].mean_rank));
     assert!((own.rank_correlation[0][0] - 1.0).abs() < 1e-12);
