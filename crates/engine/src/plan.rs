@@ -160,13 +160,15 @@ impl Plan {
                     continue;
                 }
             }
-            if has_input && request.gradients.is_none() && !request.training {
-                if let Some((host, then)) = plan.place_behind(network, layers, id, &free) {
-                    let NodeId(source) = node.inputs[host.input];
-                    plan.steps[host.step].then.push(then);
-                    plan.buffer_of[id.0] = plan.buffer_of[source].take();
-                    continue;
-                }
+            let inference = request.gradients.is_none() && !request.training;
+            if has_input
+                && inference
+                && let Some((host, then)) = plan.place_behind(network, layers, id, &free)
+            {
+                let NodeId(source) = node.inputs[host.input];
+                plan.steps[host.step].then.push(then);
+                plan.buffer_of[id.0] = plan.buffer_of[source].take();
+                continue;
             }
             let output = plan.lens.len();
             plan.lens.push(network.shape(id).iter().product());

@@ -37,11 +37,10 @@ pub(super) fn read_gemm(import: &mut Import, call: &Call<'_>) -> Result<(), Stri
 pub(super) fn read_mat_mul(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
     if let (Value::Node(operand), Value::Constant(tensor)) =
         (import.value(call, 0)?, import.value(call, 1)?)
+        && tensor.dims.len() == 2
     {
-        if tensor.dims.len() == 2 {
-            let weight = matrix(import, import.weight(call, 1)?, false)?;
-            return rows(import, call, operand, vec![weight]);
-        }
+        let weight = matrix(import, import.weight(call, 1)?, false)?;
+        return rows(import, call, operand, vec![weight]);
     }
     let (rank, batch) = common(import, call, &[0, 1])?;
     // The batch must be among the axes before the matrices'.

@@ -197,10 +197,10 @@ pub(super) fn read_expand(import: &mut Import, call: &Call<'_>) -> Result<(), St
     let dims = import.dims(operand);
     let mut shape = crate::onnx::fold::broadcast(&dims, &sizes)?;
     let batch = operand.batch.map(|batch| batch + shape.len() - dims.len());
-    if let Some(batch) = batch {
-        if shape.remove(batch) != 1 {
-            return Err("it repeats the batch; samples must stay as many as they are".into());
-        }
+    if let Some(batch) = batch
+        && shape.remove(batch) != 1
+    {
+        return Err("it repeats the batch; samples must stay as many as they are".into());
     }
     if import.shape(operand.node) == shape {
         import.bind(call, Value::Node(Operand { batch, ..operand }));

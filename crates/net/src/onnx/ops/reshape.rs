@@ -46,10 +46,11 @@ pub(super) fn read_reshape(import: &mut Import, call: &Call<'_>) -> Result<(), S
     let dims = import.dims(operand);
     let mut target = import.ints(call, 1)?;
     // A model that was exported with a batch of several names it.
-    if let (Some(fixed), Some(batch)) = (import.batch(), operand.batch) {
-        if fixed > 1 && target.get(batch).copied() == i64::try_from(fixed).ok() {
-            target[batch] = 1;
-        }
+    if let (Some(fixed), Some(batch)) = (import.batch(), operand.batch)
+        && fixed > 1
+        && target.get(batch).copied() == i64::try_from(fixed).ok()
+    {
+        target[batch] = 1;
     }
     let sizes = reshape_dims(&dims, &target, keeps_zero).map_err(|_| {
         let mut show: Vec<String> = dims.iter().map(usize::to_string).collect();

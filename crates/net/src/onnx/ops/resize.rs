@@ -110,10 +110,10 @@ pub(super) fn read(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
     let dims = import.dims(operand);
     let (sizes, scales) = target(import, call, &dims)?;
     let keep = |axis: &usize| Some(*axis) != operand.batch;
-    if let Some(batch) = operand.batch {
-        if sizes[batch] != 1 {
-            return Err("it enlarges the batch".into());
-        }
+    if let Some(batch) = operand.batch
+        && sizes[batch] != 1
+    {
+        return Err("it enlarges the batch".into());
     }
     let axes: Vec<usize> = (0..dims.len()).filter(keep).collect();
     let resize = Resize {
