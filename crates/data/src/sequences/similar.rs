@@ -81,8 +81,9 @@ pub struct SimilarityReport {
     pub contradictory: usize,
 }
 
-/// The numbers, ascending, of the proteins that are kept, and what was left out. See the [module](self) for the
-/// method; [`Sequences::select`] gives what is kept.
+/// The numbers, ascending, of the proteins that are kept, and what was left out: greedy clustering, the longest first, by
+/// identities of local alignments (BLOSUM62). `docs/sequences.md` says how, and what it misses.
+/// [`Sequences::select`] gives what is kept.
 ///
 /// # Errors
 /// [`Error::Invalid`] for sequences that are no proteins with classes, an identity that is not from 0.3 to 1 (below that,
