@@ -163,12 +163,16 @@ pub(crate) fn memory(found: &Findings) -> Vec<Vec<String>> {
     found.flows.iter().map(memory_row).collect()
 }
 
+fn steps(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "step" } else { "steps" })
+}
+
 fn memory_row(flow: &Flow) -> Vec<String> {
     let none = || "–".to_owned();
     let longest = flow.states.mean.len().saturating_sub(1);
     let reach = match flow.states.reach(LOST) {
         Some(reach) if reach >= longest => format!("more than {reach} steps"),
-        Some(reach) => format!("{reach} steps"),
+        Some(reach) => steps(reach),
         None => none(),
     };
     let half = flow.states.mean.len() / 2;
@@ -204,7 +208,7 @@ fn memory_row(flow: &Flow) -> Vec<String> {
         memory.lyapunov.exponents.first().map_or_else(none, |&e| significant(e, 3)),
         half_life,
         radius,
-        zero.map_or_else(|| "nowhere".to_owned(), |d| format!("{d} steps back")),
+        zero.map_or_else(|| "nowhere".to_owned(), |d| format!("{} back", steps(d))),
     ]
 }
 

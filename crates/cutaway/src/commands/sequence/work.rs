@@ -101,6 +101,17 @@ pub(crate) struct Close {
     pub(crate) substitutions: Substitutions,
 }
 
+impl Close {
+    /// The sequence's name; those of made ones are mere numbers.
+    pub(crate) fn title(&self) -> String {
+        if self.id.parse::<u64>().is_ok() {
+            format!("Sequence {}", self.id)
+        } else {
+            self.id.clone()
+        }
+    }
+}
+
 /// What is to be run.
 pub(crate) struct Wanted {
     pub(crate) plan: Plan,
