@@ -233,6 +233,20 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Checks all that a run on such data would refuse, so that it is told before hours of work.
+    ///
+    /// # Errors
+    /// As [`run`](super::run()).
+    pub fn check_all(&self, kind: Kind, direction: Direction, data: &Sequences) -> Result<()> {
+        self.check(kind, direction)?;
+        match kind.cell() {
+            Some(cell) => self.training.check(&self.architecture(cell, direction, data)?),
+            None => self.reservoir.check(),
+        }
+    }
+}
+
 fn outputs(data: &Sequences) -> usize {
     match &data.targets {
         Targets::Classes { names, .. } | Targets::Steps { names, .. } => names.len(),

@@ -126,9 +126,10 @@ pub(crate) struct Wanted {
 
 /// Trains and measures everything.
 pub(crate) fn findings(task: Task, wanted: &Wanted) -> Result<Findings> {
+    check_sample(wanted.sample, &task)?;
     for &kind in &wanted.kinds {
         for &direction in &wanted.directions {
-            wanted.plan.check(kind, direction)?;
+            wanted.plan.check_all(kind, direction, &task.parts.train)?;
         }
     }
     let mut found = Collected::default();
@@ -155,11 +156,23 @@ pub(crate) fn findings(task: Task, wanted: &Wanted) -> Result<Findings> {
 /// Measures a network that was trained before.
 pub(crate) fn look(task: Task, model: &SequenceModel, wanted: &Wanted) -> Result<Findings> {
     fits(model, &task)?;
+    check_sample(wanted.sample, &task)?;
     let network = model.network.clone();
     let outcome = experiment::test(network, &wanted.plan, wanted.seeds[0], &task.parts)?;
     let mut found = Collected::default();
     found.take(outcome, true, &task, &wanted.plan)?;
     finish(found, task, wanted, None)
+}
+
+/// Refuses a test sequence that there is not.
+fn check_sample(sample: Option<usize>, task: &Task) -> Result<()> {
+    let test = task.parts.test.len();
+    match sample.filter(|&sample| sample >= test) {
+        Some(sample) => Err(Error::Usage(format!(
+            "--sample {sample}: the test set has {test} sequences, counted from 0"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that letters and classes mean to the network what they mean in the data; sizes are checked where it runs.
@@ -339,16 +352,7 @@ fn close(runner: &Runner, run: &Run, task: &Task, sample: Option<usize>) -> Resu
     let answers = runner.answers(test)?;
     let said = |i: usize| best(&answers[i], None);
     let fits = |&i: &usize| labels[i] == 0 && said(i) == 0 && sequences[i].len() <= CLOSE;
-    let chosen = match sample {
-        Some(i) if i < test.len() => i,
-        Some(i) => {
-            return Err(Error::Usage(format!(
-                "--sample {i}: the test set has {} sequences, counted from 0",
-                test.len()
-            )));
-        }
-        None => (0..test.len()).find(fits).unwrap_or(0),
-    };
+    let chosen = sample.unwrap_or_else(|| (0..test.len()).find(fits).unwrap_or(0));
     let towards = labels[chosen];
     let sequence = &sequences[chosen];
     let decision = |answer: &[f32]| {
