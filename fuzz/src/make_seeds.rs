@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     networks(&folder("onnx")?)?;
     checkpoints(&folder("checkpoint")?)?;
     problems(&folder("problem")?)?;
-    sequences(&folder("fasta")?)
+    sequences(&folder("fasta")?)?;
     sequence_models(&folder("sequence_model")?)
 }
 
@@ -97,6 +97,10 @@ fn sequences(folder: &Path) -> Result<(), Box<dyn Error>> {
         let mut packed = GzBuilder::new().write(Vec::new(), Compression::default());
         packed.write_all(text.as_bytes())?;
         std::fs::write(folder.join(format!("{name}.fasta.gz")), packed.finish()?)?;
+    }
+    Ok(())
+}
+
 /// Networks that read sequences: between them every cell, direction, readout and kind of input.
 fn sequence_models(folder: &Path) -> Result<(), Box<dyn Error>> {
     let symbols = Reads::Symbols { count: 3, embedding: 2 };
@@ -105,6 +109,7 @@ fn sequence_models(folder: &Path) -> Result<(), Box<dyn Error>> {
         ("mean", symbols, Cell::Gru, Direction::Both, Readout::Mean, 2),
         ("max", Reads::Values { width: 2 }, Cell::Relu, Direction::Reverse, Readout::Max, 2),
         ("steps", symbols, Cell::Tanh, Direction::Both, Readout::EveryStep, 1),
+    ] {
         let architecture = Architecture { reads, cell, hidden: 2, layers, direction, readout, outputs: 2 };
         let network = network::Network::new(architecture, &Initialisation::default(), 1)?;
         network.save_state_dict(folder.join(format!("{name}.safetensors")))?;

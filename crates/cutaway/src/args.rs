@@ -475,6 +475,7 @@ pub(crate) struct Rnn {
 pub(crate) struct Sequence {
     /// `protein-like` (made from the seed, no files needed), `adding`, `copying`, `recall` (exact tasks,
     /// likewise made), or a folder of FASTA files, one a class, or one FASTA file with classes in its headers
+    /// (`./adding` for a folder that has such a name)
     #[arg(long, default_value = "protein-like", value_name = "NAME|PATH")]
     pub(crate) data: String,
     /// Only these classes of a folder or file, in this order. Default: all
@@ -501,8 +502,8 @@ pub(crate) struct Sequence {
     /// Runs of each, with the seeds --seed, --seed + 1, ...
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) seeds: u64,
-    /// Seconds of training for each run: equal for all, but not to the same bits
-    #[arg(long, value_name = "X", conflicts_with = "epochs")]
+    /// Seconds of training for each run: equal for all, but not to the same bits. Default: 4
+    #[arg(long, value_name = "X", conflicts_with = "epochs", allow_negative_numbers = true)]
     pub(crate) seconds: Option<f64>,
     /// Epochs of training for each run instead: the same bits every time
     #[arg(long, value_name = "N")]
@@ -513,20 +514,20 @@ pub(crate) struct Sequence {
     /// Units of the echo state network
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub(crate) units: usize,
-    /// What the answer is read from: last, mean, max
+    /// What the answer is read from: last, mean, max (not of an echo state network)
     #[arg(long, value_name = "NAME", default_value = "last")]
     pub(crate) readout: String,
     /// Recurrent layers
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) layers: usize,
-    /// Learning rate
-    #[arg(long, value_name = "X")]
+    /// Learning rate. Default: 0.003 for adam, 0.1 for sgd
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) rate: Option<f32>,
-    /// adam or sgd
+    /// adam or sgd (with momentum 0.9)
     #[arg(long, value_name = "NAME", default_value = "adam")]
     pub(crate) optimizer: String,
     /// Largest norm of a gradient; 0 for no clipping
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) clip: f32,
     /// Backpropagate through the last N steps only
     #[arg(long, value_name = "N")]

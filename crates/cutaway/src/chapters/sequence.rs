@@ -148,7 +148,7 @@ fn close(chapter: Chapter, found: &Findings, command: &str) -> Result<Chapter> {
     Ok(chapter
         .text(&format!(
             "One sequence of the test set, {}, a {} of {} residues, as the {name} with seed {} sees it.",
-            close.id,
+            close.title(),
             close.label,
             close.letters.len(),
             close.seed

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 20] = [
+const COMMANDS: [(&str, &str); 21] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
@@ -32,10 +32,14 @@ const COMMANDS: [(&str, &str); 20] = [
     ("corrupt", "corrupt --data digits --only stripe --limit 10 --json"),
     ("rnn", "rnn --json"),
     ("attack", "attack --data digits --method pgd --steps 3 --patch 2 --limit 12 --npy --json"),
+    ("sequence", SEQUENCE),
     ("data list", "data list --json"),
     ("data show", "data show --data digits --json"),
     ("data export", "data export --data digits --out copy --json"),
 ];
+
+const SEQUENCE: &str =
+    "sequence --epochs 1 --limit 60 --hidden 8 --units 30 --seeds 1 --longest 120 --json";
 
 /// The keys that the page documents, by section: rows of tables that begin with `` | `key` | ``.
 /// `a[].b` is the key `b` of each object in the list `a`.

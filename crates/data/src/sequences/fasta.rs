@@ -28,8 +28,8 @@ pub struct Limits {
     pub length: usize,
     /// Records kept of all files together; a million by default.
     pub records: usize,
-    /// Residues kept of all files together, a byte each; 500 million by default, some 2.5 times all of
-    /// Swiss-Prot.
+    /// Residues kept of all files together, a byte each; 500 million by default, which a machine
+    /// of a few gigabytes holds.
     pub residues: usize,
 }
 

@@ -4,7 +4,7 @@
 //! **How a sequence is made.** Its length is log-normal with the median and the spread of real proteins, from 50 to
 //! [`max_length`](ProteinLike::max_length). A signal is 16 to 30 residues in the three regions of von Heijne (1985, 1986):
 //! *n*, methionine, then residues of which one or two are lysine or arginine; *h*, 8 to 14 hydrophobic ones; *c*, 4 to 7, without
-//! charge, small at −3 and −1 before the cut. Residues are drawn with the frequencies of Swiss-Prot, independently of each
+//! charge, small at −3 and −1 before the cut. Residues are drawn about as often as in proteins at large, independently of each
 //! other, in the regions among those that belong there.
 //!
 //! - `signal`: the signal, then random residues.
@@ -20,7 +20,8 @@ use super::{Inputs, PROTEIN, Sequences, Targets};
 use crate::random::Random;
 use crate::{Error, Result};
 
-/// Per cent of each residue of `PROTEIN` in UniProtKB/Swiss-Prot (release statistics, section "amino acid composition").
+/// Per cent of each residue of `PROTEIN`: about as often as in proteins at large, near to what UniProtKB/Swiss-Prot prints of
+/// itself, which changes a little with each release. They were not compared with one; nothing depends on the second decimal.
 const FREQUENCIES: [f32; 20] = [
     8.25, 1.38, 5.46, 6.71, 3.86, 7.07, 2.27, 5.90, 5.79, 9.64, 2.41, 4.06, 4.74, 3.93, 5.52, 6.65,
     5.36, 6.85, 1.10, 2.92,

@@ -209,7 +209,8 @@ impl Plan {
     /// Checks that a network of this kind can read this way.
     ///
     /// # Errors
-    /// [`Error::Setting`] for an echo state network that is to read both ways or to have several layers.
+    /// [`Error::Setting`] for an echo state network that is to read both ways, to have several layers, or to answer from the
+    /// maximum.
     pub fn check(&self, kind: Kind, direction: Direction) -> Result<()> {
         if kind != Kind::Esn {
             return Ok(());
@@ -221,7 +222,28 @@ impl Plan {
                     .to_owned(),
             ));
         }
+        if self.readout == Readout::Max {
+            return Err(Error::Setting(
+                "an echo state network here answers from its last state or the mean of all, not from the maximum; leave \
+                 esn out, or give --readout last or mean"
+                    .to_owned(),
+            ));
+        }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// Checks all that a run on such data would refuse, so that it is told before hours of work.
+    ///
+    /// # Errors
+    /// As [`run`](super::run()).
+    pub fn check_all(&self, kind: Kind, direction: Direction, data: &Sequences) -> Result<()> {
+        self.check(kind, direction)?;
+        match kind.cell() {
+            Some(cell) => self.training.check(&self.architecture(cell, direction, data)?),
+            None => self.reservoir.check(),
+        }
     }
 }
 
@@ -259,5 +281,8 @@ mod tests {
     fn an_echo_state_network_reads_one_way() {
         assert!(Plan::default().check(Kind::Esn, Direction::Both).is_err());
         assert!(Plan::default().check(Kind::Lstm, Direction::Both).is_ok());
+        let most = Plan { readout: Readout::Max, ..Plan::default() };
+        assert!(most.check(Kind::Esn, Direction::Forward).is_err());
+        assert!(most.check(Kind::Gru, Direction::Forward).is_ok());
     }
 }

@@ -27,7 +27,6 @@ mod memory;
 mod network;
 mod random;
 mod ridge;
-mod score;
 mod settings;
 mod spectrum;
 
@@ -40,7 +39,6 @@ pub use map::{Map, MapOptions};
 pub use memory::{Memory, MemoryCapacity};
 pub use network::{Attempt, EchoStateNetwork, FitOptions, Outputs, States};
 pub use ridge::{Gram, Readout};
-pub use score::balanced_accuracy;
 pub use settings::Settings;
 pub use spectrum::{effective_radius, largest_singular_value, spectral_radius};
 

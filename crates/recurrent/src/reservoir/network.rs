@@ -5,10 +5,9 @@ use cutaway_engine::Isa;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Gram, Input, Reading, Readout, Reservoir, Settings, Weights, balanced_accuracy, setting,
-};
+use super::{Gram, Input, Reading, Readout, Reservoir, Settings, Weights, setting};
 use crate::error::{Error, Result};
+use crate::metrics::Confusion;
 
 /// Which states the readout of a whole sequence sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -226,7 +225,9 @@ impl EchoStateNetwork {
             let squares = values.iter().zip(numbers).map(|(y, &t)| (y - f64::from(t)).powi(2));
             return squares.sum::<f64>() / numbers.len() as f64;
         }
-        balanced_accuracy(&labels(&sequences.targets), &greatest(values, self.outputs.count()))
+        let classes = self.outputs.count();
+        Confusion::new(&labels(&sequences.targets), &greatest(values, classes), classes)
+            .balanced_accuracy()
     }
 
     fn gram(&self, train: &Sequences) -> Result<Gram> {

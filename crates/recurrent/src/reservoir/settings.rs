@@ -50,7 +50,7 @@ impl Default for Settings {
 impl Settings {
     /// # Errors
     /// [`Error::Setting`] with the one that is out of its range.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.units > MOST_UNITS {
             return Err(Error::TooLarge {
                 what: "the number of units".to_owned(),

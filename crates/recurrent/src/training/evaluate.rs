@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::loss::{ClassWeights, Judge, Tally, most_probable};
 use crate::error::Result;
+use crate::metrics::Confusion;
 use crate::network::{Runner, check_targets};
 
 /// Answers compared with targets.
@@ -19,7 +20,7 @@ pub struct Evaluation {
     /// Mean over the classes that occur of the share of each that is right, 0 to 1.
     pub balanced_accuracy: Option<f64>,
     /// `[class][answer]`; empty where numbers are asked for.
-    pub confusion: Vec<Vec<u64>>,
+    pub confusion: Vec<Vec<usize>>,
 }
 
 impl Evaluation {
@@ -59,7 +60,7 @@ fn compare(answers: &[Vec<f32>], targets: &Targets) -> Result<Evaluation> {
         Targets::Classes { names, .. } | Targets::Steps { names, .. } => names.len(),
         Targets::Numbers(_) => 0,
     };
-    let mut confusion = vec![vec![0u64; classes]; classes];
+    let mut confusion = vec![vec![0; classes]; classes];
     let mut by = vec![0.0; classes];
     let mut class = |answer: &[f32], class: usize| {
         tally.add(judge.class(answer, class, 1.0, &mut by));
@@ -84,23 +85,13 @@ fn compare(answers: &[Vec<f32>], targets: &Targets) -> Result<Evaluation> {
             }
         }
     }
+    let confusion = Confusion { counts: confusion };
     let accuracy = (classes > 0).then(|| tally.correct as f64 / tally.asked as f64);
     Ok(Evaluation {
         count: tally.asked,
         loss: tally.mean_loss(),
         accuracy,
-        balanced_accuracy: accuracy.map(|_| balanced_accuracy(&confusion)),
-        confusion,
+        balanced_accuracy: accuracy.map(|_| confusion.balanced_accuracy()),
+        confusion: confusion.counts,
     })
-}
-
-/// The mean over the classes that occur of the share of each that is right.
-#[must_use]
-pub fn balanced_accuracy(confusion: &[Vec<u64>]) -> f64 {
-    let recall = |(class, row): (usize, &Vec<u64>)| {
-        let all: u64 = row.iter().sum();
-        (all > 0).then(|| row[class] as f64 / all as f64)
-    };
-    let recalls: Vec<f64> = confusion.iter().enumerate().filter_map(recall).collect();
-    recalls.iter().sum::<f64>() / recalls.len() as f64
 }

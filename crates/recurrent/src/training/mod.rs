@@ -19,7 +19,7 @@ mod options;
 mod train;
 
 pub use batches::batches;
-pub use evaluate::{Evaluation, balanced_accuracy, evaluate};
+pub use evaluate::{Evaluation, evaluate};
 pub use history::{Ended, Epoch, Training, ZeroGradient};
 pub use loss::ClassWeights;
 pub use observer::{Observer, Step};

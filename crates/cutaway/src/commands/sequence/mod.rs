@@ -7,6 +7,7 @@ mod work;
 pub(crate) use task::Task;
 pub(crate) use work::{Close, Echo, Findings, Flow, Wanted, findings, name};
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use clap::Parser;
@@ -37,8 +38,8 @@ pub(crate) fn run(verb: &Sequence, common: &Common) -> Result<()> {
     let model = verb.model.as_ref().map(onnx::load).transpose()?;
     let found = on_threads(common, || -> Result<Findings> {
         let task = task::open(verb, common)?;
-        match model {
-            Some(model) => work::look(task, model.network, &wanted),
+        match &model {
+            Some(model) => work::look(task, model, &wanted),
             None => findings(task, &wanted),
         }
     })?;
@@ -92,6 +93,11 @@ fn wanted(verb: &Sequence, common: &Common) -> Result<Wanted> {
             return Err(Error::Usage(problem));
         }
     };
+    if verb.clip.is_nan() || verb.clip < 0.0 {
+        let problem =
+            format!("--clip {}: expected a number above 0, or 0 for no clipping", verb.clip);
+        return Err(Error::Usage(problem));
+    }
     if verb.seeds == 0 || verb.cells.is_empty() || verb.directions.is_empty() {
         return Err(Error::Usage(
             "nothing to run: give at least one of --cells, --directions and --seeds".to_owned(),
@@ -119,8 +125,8 @@ fn wanted(verb: &Sequence, common: &Common) -> Result<Wanted> {
     training.seconds = verb.epochs.is_none().then(|| verb.seconds.unwrap_or(SECONDS));
     Ok(Wanted {
         plan,
-        kinds: parsed("cells", &verb.cells)?,
-        directions: directions(&verb.directions)?,
+        kinds: each_once("cells", parsed("cells", &verb.cells)?)?,
+        directions: each_once("directions", directions(&verb.directions)?)?,
         seeds: (0..verb.seeds).map(|k| common.seed.wrapping_add(k)).collect(),
         sample: verb.sample,
         quiet: common.quiet || common.json,
@@ -131,6 +137,16 @@ fn wanted(verb: &Sequence, common: &Common) -> Result<Wanted> {
 fn parsed<T: FromStr<Err = String>>(flag: &str, names: &[String]) -> Result<Vec<T>> {
     let one = |name: &String| name.parse().map_err(|e| Error::Usage(format!("--{flag}: {e}")));
     names.iter().map(one).collect()
+}
+
+/// Refuses a list with the same twice: its runs would be taken for runs with another seed.
+fn each_once<T: PartialEq + Display>(flag: &str, all: Vec<T>) -> Result<Vec<T>> {
+    match all.iter().enumerate().find(|(k, one)| all[..*k].contains(one)) {
+        Some((_, one)) => {
+            Err(Error::Usage(format!("--{flag}: {one} stands there twice; name each once")))
+        }
+        None => Ok(all),
+    }
 }
 
 fn directions(names: &[String]) -> Result<Vec<Direction>> {
@@ -190,6 +206,7 @@ pub(crate) fn to_json(found: &Findings, seed: u64) -> Value {
         "known_baseline": known_baseline,
         "baselines": found.baselines,
         "runs": found.runs, "compared": found.compared,
-        "flows": found.flows, "echo": found.echo, "close": found.close
+        "flows": found.flows, "echo": found.echo, "close": found.close,
+        "notes": found.notes
     })
 }

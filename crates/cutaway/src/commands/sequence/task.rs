@@ -17,6 +17,12 @@ use crate::error::{Error, Result};
 const MADE: usize = 3000;
 /// Symbols among which one is to be recalled.
 const RECALLED: usize = 8;
+/// Symbols that copying shows and asks for, together.
+const COPIED: usize = 20;
+/// The least that `--longest` may be: a signal and something behind it.
+const SHORTEST: usize = 100;
+/// What is made without files.
+const NAMES: [&str; 4] = ["protein-like", "adding", "copying", "recall"];
 /// Shares of the validation and of the test set.
 const VALIDATION: f64 = 0.15;
 const TEST: f64 = 0.2;
@@ -52,14 +58,11 @@ pub(crate) fn open(verb: &Sequence, common: &Common) -> Result<Task> {
         return Err(Error::Usage(format!("--limit {count}: expected at least 20 sequences")));
     }
     let length = verb.length;
+    check(verb)?;
     match verb.data.as_str() {
         "protein-like" => {
-            let made = ProteinLike {
-                count,
-                max_length: verb.longest.max(100),
-                seed,
-                ..ProteinLike::default()
-            };
+            let made =
+                ProteinLike { count, max_length: verb.longest, seed, ..ProteinLike::default() };
             let what = "made-up sequences, of which half begin with a signal as secreted proteins do; none is a protein";
             task(made.generate()?, what, None, seed)
         }
@@ -68,19 +71,42 @@ pub(crate) fn open(verb: &Sequence, common: &Common) -> Result<Task> {
             task(tasks::adding(count, length, seed)?, what, Some(tasks::adding_baseline()), seed)
         }
         "copying" => {
-            let blank = length.saturating_sub(20);
-            let baseline = tasks::copying_baseline(blank.max(1));
+            let blank = length - COPIED;
+            let baseline = tasks::copying_baseline(blank);
             let what = "ten symbols, a long gap, a marker; asked: the ten symbols";
             task(tasks::copying(count, blank, seed)?, what, Some(baseline), seed)
         }
         "recall" => {
-            let delay = length.saturating_sub(2);
+            let delay = length - 2;
             let baseline = tasks::recall_baseline(RECALLED);
             let what = "a symbol, distractors, a question; asked: the symbol";
             task(tasks::recall(count, RECALLED, delay, seed)?, what, Some(baseline), seed)
         }
-        path => proteins(verb, Path::new(path), seed),
+        path => proteins(verb, Path::new(path), common),
     }
+}
+
+/// Refuses flags that the data cannot follow.
+fn check(verb: &Sequence) -> Result<()> {
+    let least = match verb.data.as_str() {
+        "adding" => 2,
+        "copying" => COPIED + 1,
+        "recall" => 2,
+        _ => 0,
+    };
+    let problem = if verb.length < least {
+        format!("--length {}: {} needs at least {least} steps", verb.length, verb.data)
+    } else if verb.data == "protein-like" && verb.longest < SHORTEST {
+        format!("--longest {}: expected at least {SHORTEST}", verb.longest)
+    } else if NAMES.contains(&verb.data.as_str()) && !verb.classes.is_empty() {
+        format!(
+            "--classes: {0} has classes of its own; for a folder of that name give ./{0}",
+            verb.data
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(problem))
 }
 
 fn task(all: Sequences, what: &str, known_baseline: Option<f64>, seed: u64) -> Result<Task> {
@@ -97,7 +123,7 @@ fn task(all: Sequences, what: &str, known_baseline: Option<f64>, seed: u64) -> R
     })
 }
 
-fn proteins(verb: &Sequence, path: &Path, seed: u64) -> Result<Task> {
+fn proteins(verb: &Sequence, path: &Path, common: &Common) -> Result<Task> {
     if !path.exists() {
         return Err(Error::Usage(format!(
             "--data {}: neither one of the names protein-like, adding, copying, recall nor a file or folder that \
@@ -110,18 +136,20 @@ fn proteins(verb: &Sequence, path: &Path, seed: u64) -> Result<Task> {
         min_length: 10,
         max_length: verb.longest,
         max_per_class: verb.limit,
-        seed,
+        seed: common.seed,
         ..ProteinOptions::default()
     };
     let opened = open_proteins(path, &options)?;
     let (mut all, mut similar) = (opened.sequences, None);
     if !verb.keep_duplicates {
-        console::say("leaving out near-duplicates ...");
+        if !common.quiet {
+            console::say("leaving out near-duplicates ...");
+        }
         let (kept, report) = remove_similar(&all, &Similarity::default())?;
         all = all.select(&kept);
         similar = Some(report);
     }
     let what = format!("proteins of {}", path.display());
-    let task = task(all, &what, None, seed)?;
+    let task = task(all, &what, None, common.seed)?;
     Ok(Task { proteins: Some(opened.report), similar, ..task })
 }

@@ -65,7 +65,14 @@ pub(crate) fn about_data(found: &Findings) -> Vec<String> {
     let parts = &found.task.parts;
     let mut lines = Vec::new();
     if let Some(similar) = &found.task.similar {
-        lines.push(format!(
+        lines.push(if similar.kept == similar.before {
+            format!(
+                "No two of the {} share {} of their residues.",
+                count(similar.kept as u64),
+                percent(similar.similarity.identity, 0)
+            )
+        } else {
+            format!(
             "{} of {} left: the others share at least {} of their residues with a longer one of the same class ({}) or of \
              another ({}), or are nearly the same with two labels ({}).",
             count(similar.kept as u64),
@@ -74,7 +81,7 @@ pub(crate) fn about_data(found: &Findings) -> Vec<String> {
             count(similar.same_class as u64),
             count(similar.other_class as u64),
             count(similar.contradictory as u64)
-        ));
+        )});
     }
     let mut lengths: Vec<usize> = (0..parts.test.len()).map(|i| parts.test.length(i)).collect();
     lengths.sort_unstable();
@@ -108,7 +115,7 @@ pub(crate) fn comparison(found: &Findings) -> Vec<Vec<String>> {
             c.runs.to_string(),
             if c.cell == Kind::Esn { "–".to_owned() } else { fixed(c.epochs, 1) },
             clock_of(c.seconds),
-            c.balanced_accuracy.map_or_else(|| "–".to_owned(), |share| with_interval(&share)),
+            c.balanced_accuracy.map_or_else(|| "–".to_owned(), |share| shown(&share)),
             c.loss.map_or_else(|| "–".to_owned(), |loss| significant(loss, 3)),
         ]
     };
@@ -117,6 +124,11 @@ pub(crate) fn comparison(found: &Findings) -> Vec<Vec<String>> {
 
 fn clock_of(seconds: f64) -> String {
     if seconds < 10.0 { format!("{} s", fixed(seconds, 1)) } else { clock(seconds) }
+}
+
+/// Without the interval where it has no width: a single run of an answer at every step has none.
+fn shown(share: &Share) -> String {
+    if share.low < share.high { with_interval(share) } else { percent(share.mean, 1) }
 }
 
 fn with_interval(share: &Share) -> String {
@@ -128,7 +140,7 @@ pub(crate) const BASELINES: [&str; 3] = ["what it sees", "balanced accuracy", "a
 pub(crate) fn baselines(found: &Findings) -> Vec<Vec<String>> {
     let rows = found.baselines.iter().map(|b| {
         let share = Share { mean: b.balanced_accuracy, low: b.interval.low, high: b.interval.high };
-        vec![b.baseline.name().to_owned(), with_interval(&share), percent(b.accuracy, 1)]
+        vec![b.baseline.name().to_owned(), shown(&share), percent(b.accuracy, 1)]
     });
     rows.collect()
 }
@@ -151,12 +163,16 @@ pub(crate) fn memory(found: &Findings) -> Vec<Vec<String>> {
     found.flows.iter().map(memory_row).collect()
 }
 
+fn steps(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "step" } else { "steps" })
+}
+
 fn memory_row(flow: &Flow) -> Vec<String> {
     let none = || "–".to_owned();
     let longest = flow.states.mean.len().saturating_sub(1);
     let reach = match flow.states.reach(LOST) {
         Some(reach) if reach >= longest => format!("more than {reach} steps"),
-        Some(reach) => format!("{reach} steps"),
+        Some(reach) => steps(reach),
         None => none(),
     };
     let half = flow.states.mean.len() / 2;
@@ -192,7 +208,7 @@ fn memory_row(flow: &Flow) -> Vec<String> {
         memory.lyapunov.exponents.first().map_or_else(none, |&e| significant(e, 3)),
         half_life,
         radius,
-        zero.map_or_else(|| "nowhere".to_owned(), |d| format!("{d} steps back")),
+        zero.map_or_else(|| "nowhere".to_owned(), |d| format!("{} back", steps(d))),
     ]
 }
 
@@ -202,8 +218,9 @@ fn of_compared(found: &Findings, cell: Kind, direction: Direction) -> Option<&Co
 
 /// A few sentences that the numbers bear out, and none that they do not.
 pub(crate) fn sentences(found: &Findings) -> Vec<String> {
-    let mut all = Vec::new();
+    let mut all = found.notes.clone();
     all.extend(best(found));
+    all.extend(below_baseline(found));
     for kind in Kind::ALL {
         all.extend(by_direction(found, kind));
     }
@@ -227,7 +244,7 @@ fn best(found: &Findings) -> Option<String> {
     let with = found.compared.iter().filter(|c| score(c).is_some());
     let best = with.max_by(|a, b| score(a).partial_cmp(&score(b)).expect("no NaN"))?;
     let share = best.balanced_accuracy?;
-    let text = format!("Best: {}, {}", name(best.cell, best.direction), with_interval(&share));
+    let text = format!("Best: {}, {}", name(best.cell, best.direction), shown(&share));
     let baseline =
         found.baselines.iter().max_by(|a, b| a.balanced_accuracy.total_cmp(&b.balanced_accuracy));
     Some(match baseline {
@@ -240,8 +257,36 @@ fn best(found: &Findings) -> Option<String> {
     })
 }
 
-/// What the direction of reading does to one kind of network. Of a difference only where the intervals are apart.
+/// Which networks have learnt more than an answer that ignores the sequence.
+fn below_baseline(found: &Findings) -> Option<String> {
+    let baseline = found.task.known_baseline?;
+    let with_loss: Vec<(&Compared, f64)> =
+        found.compared.iter().filter_map(|c| Some((c, c.loss?))).collect();
+    let below: Vec<String> = with_loss
+        .iter()
+        .filter(|(_, loss)| *loss < baseline)
+        .map(|(c, loss)| format!("{} ({})", name(c.cell, c.direction), significant(*loss, 3)))
+        .collect();
+    let nothing = significant(baseline, 4);
+    Some(match below.len() {
+        0 if with_loss.is_empty() => return None,
+        0 => format!(
+            "No network has a loss below {nothing}, that of an answer that has learnt nothing from the sequence."
+        ),
+        _ => format!(
+            "Below {nothing}, the loss of an answer that has learnt nothing from the sequence: {}.",
+            below.join("; ")
+        ),
+    })
+}
+
+/// What the direction of reading does to one kind of network. Of a difference only where the intervals are apart, and the
+/// better one lies above chance.
 fn by_direction(found: &Findings, kind: Kind) -> Option<String> {
+    use cutaway::data::sequences::Targets;
+    // Where every step is answered, no answer stands at the end alone; the intervals are of whole sequences.
+    let Targets::Classes { names, .. } = &found.task.parts.test.targets else { return None };
+    let chance = 1.0 / names.len() as f64;
     let share = |direction| of_compared(found, kind, direction)?.balanced_accuracy;
     let (forward, reverse) = (share(Direction::Forward)?, share(Direction::Reverse)?);
     let numbers = format!(
@@ -250,7 +295,9 @@ fn by_direction(found: &Findings, kind: Kind) -> Option<String> {
         percent(forward.mean, 1),
         percent(reverse.mean, 1)
     );
-    let meaning = if reverse.low > forward.high {
+    let meaning = if reverse.low.max(forward.low) <= chance {
+        "neither certainly better than chance"
+    } else if reverse.low > forward.high {
         "what stands at the beginning does not reach an answer that is read off at the end"
     } else if forward.low > reverse.high {
         "what stands at the end counts more here than what stands at the beginning"

@@ -8,15 +8,20 @@ use cutaway::recurrent::experiment::{
 };
 use cutaway::recurrent::flow::{Attribution, Curve, Substitutions, attribution, substitutions};
 use cutaway::recurrent::network::{Direction, Network, Runner, input_gradients};
+use cutaway::recurrent::onnx::SequenceModel;
 use cutaway::recurrent::reservoir::{
     EchoStateCheck, EchoStateNetwork, FitOptions, Input, Map, MapOptions, MemoryCapacity, Settings,
 };
+use cutaway::recurrent::training::Ended;
 use cutaway::recurrent::{Matrix, reservoir};
 use serde::Serialize;
 
 use super::task::Task;
 use crate::console;
-use crate::error::{Error, Result};
+use crate::error::Error;
+
+/// As [`crate::error::Result`], for errors of others too.
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Sequences that a map of reservoirs is fitted to, and judged by.
 const MAPPED: usize = 400;
@@ -36,6 +41,8 @@ pub(crate) struct Findings {
     pub(crate) flows: Vec<Flow>,
     pub(crate) echo: Option<Echo>,
     pub(crate) close: Option<Close>,
+    /// Trainings that broke off, and what could not be measured of them: a sentence each.
+    pub(crate) notes: Vec<String>,
     /// The first network of each kind and direction that can be saved.
     pub(crate) networks: Vec<(String, Network)>,
 }
@@ -94,6 +101,17 @@ pub(crate) struct Close {
     pub(crate) substitutions: Substitutions,
 }
 
+impl Close {
+    /// The sequence's name; those of made ones are mere numbers.
+    pub(crate) fn title(&self) -> String {
+        if self.id.parse::<u64>().is_ok() {
+            format!("Sequence {}", self.id)
+        } else {
+            self.id.clone()
+        }
+    }
+}
+
 /// What is to be run.
 pub(crate) struct Wanted {
     pub(crate) plan: Plan,
@@ -108,9 +126,10 @@ pub(crate) struct Wanted {
 
 /// Trains and measures everything.
 pub(crate) fn findings(task: Task, wanted: &Wanted) -> Result<Findings> {
+    check_sample(wanted.sample, &task)?;
     for &kind in &wanted.kinds {
         for &direction in &wanted.directions {
-            wanted.plan.check(kind, direction)?;
+            wanted.plan.check_all(kind, direction, &task.parts.train)?;
         }
     }
     let mut found = Collected::default();
@@ -135,11 +154,51 @@ pub(crate) fn findings(task: Task, wanted: &Wanted) -> Result<Findings> {
 }
 
 /// Measures a network that was trained before.
-pub(crate) fn look(task: Task, network: Network, wanted: &Wanted) -> Result<Findings> {
+pub(crate) fn look(task: Task, model: &SequenceModel, wanted: &Wanted) -> Result<Findings> {
+    fits(model, &task)?;
+    check_sample(wanted.sample, &task)?;
+    let network = model.network.clone();
     let outcome = experiment::test(network, &wanted.plan, wanted.seeds[0], &task.parts)?;
     let mut found = Collected::default();
     found.take(outcome, true, &task, &wanted.plan)?;
     finish(found, task, wanted, None)
+}
+
+/// Refuses a test sequence that there is not.
+fn check_sample(sample: Option<usize>, task: &Task) -> Result<()> {
+    let test = task.parts.test.len();
+    match sample.filter(|&sample| sample >= test) {
+        Some(sample) => Err(Error::Usage(format!(
+            "--sample {sample}: the test set has {test} sequences, counted from 0"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that letters and classes mean to the network what they mean in the data; sizes are checked where it runs.
+fn fits(model: &SequenceModel, task: &Task) -> Result<()> {
+    let refuse = |what: &str, its: String, theirs: String, advice: &str| {
+        let name = &task.name;
+        let problem = format!(
+            "the network '{}' knows the {what} {its}, {name} has {theirs}; {advice}",
+            model.name
+        );
+        Err(Error::Recurrent(cutaway::recurrent::Error::Sequences(problem)))
+    };
+    if let Inputs::Symbols { alphabet, .. } = &task.parts.test.inputs
+        && !model.alphabet.is_empty()
+        && model.alphabet != *alphabet
+    {
+        let [its, theirs] = [&model.alphabet, alphabet].map(|a| a.iter().collect::<String>());
+        return refuse("letters", its, theirs, "give --data the data it was trained on");
+    }
+    let classes = task.classes();
+    if !model.labels.is_empty() && model.labels != classes {
+        let [its, theirs] = [&model.labels, classes].map(|names| names.join(", "));
+        let advice = "give data with its classes, and --classes to bring a file's into its order";
+        return refuse("classes", its, theirs, advice);
+    }
+    Ok(())
 }
 
 #[derive(Default)]
@@ -150,6 +209,7 @@ struct Collected {
     /// The best network for a close look: its run's number.
     best: Option<(usize, Runner)>,
     echo: Option<EchoStateNetwork>,
+    notes: Vec<String>,
 }
 
 impl Collected {
@@ -159,13 +219,20 @@ impl Collected {
         let number = self.runs.len();
         self.runs.push(run);
         let run = &self.runs[number];
+        if let Some(ended @ Ended::NotFinite { .. }) = run.training.as_ref().map(|t| &t.ended) {
+            let who = name(run.cell, run.direction);
+            self.notes
+                .push(format!("The training of {who} with seed {} broke off: {ended}.", run.seed));
+        }
         if !first {
             return Ok(());
         }
         let probes = probes(&task.parts.test, plan.probes);
         match trained {
             Trained::Network(runner) => {
-                if let Some(memory) = memory(runner.network(), &probes)? {
+                let found = memory(runner.network(), &probes);
+                let what = format!("How {} remembers", name(run.cell, run.direction));
+                if let Some(memory) = of_finite(found, &what, &mut self.notes)?.flatten() {
                     let (cell, direction, states) =
                         (run.cell, run.direction, memory.states.clone());
                     self.flows.push(Flow { cell, direction, states, memory: Some(memory) });
@@ -191,7 +258,28 @@ impl Collected {
     }
 }
 
-fn finish(found: Collected, task: Task, wanted: &Wanted, echo: Option<Echo>) -> Result<Findings> {
+/// What can be measured of finite numbers; of others none, and a note that says why.
+fn of_finite<T>(
+    found: Result<T, cutaway::recurrent::Error>,
+    what: &str,
+    notes: &mut Vec<String>,
+) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error @ cutaway::recurrent::Error::NotFinite { .. }) => {
+            notes.push(format!("{what} could not be measured: {error}."));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn finish(
+    mut found: Collected,
+    task: Task,
+    wanted: &Wanted,
+    echo: Option<Echo>,
+) -> Result<Findings> {
     let baselines = match (&task.parts.test.targets, &task.parts.test.inputs) {
         (Targets::Classes { .. }, Inputs::Symbols { .. }) => {
             measure_all(&task.parts.train, &task.parts.test, wanted.seeds[0])?
@@ -199,7 +287,16 @@ fn finish(found: Collected, task: Task, wanted: &Wanted, echo: Option<Echo>) -> 
         _ => Vec::new(),
     };
     let close = match &found.best {
-        Some((number, runner)) => close(runner, &found.runs[*number], &task, wanted.sample)?,
+        Some((number, runner)) => {
+            let run = &found.runs[*number];
+            let what = format!("What {} makes of one sequence", name(run.cell, run.direction));
+            match close(runner, run, &task, wanted.sample) {
+                Err(Error::Recurrent(error)) => {
+                    of_finite(Err(error), &what, &mut found.notes)?.flatten()
+                }
+                other => other?,
+            }
+        }
         None => None,
     };
     Ok(Findings {
@@ -210,6 +307,7 @@ fn finish(found: Collected, task: Task, wanted: &Wanted, echo: Option<Echo>) -> 
         networks: found.networks,
         echo,
         close,
+        notes: found.notes,
         task,
     })
 }
@@ -254,16 +352,7 @@ fn close(runner: &Runner, run: &Run, task: &Task, sample: Option<usize>) -> Resu
     let answers = runner.answers(test)?;
     let said = |i: usize| best(&answers[i], None);
     let fits = |&i: &usize| labels[i] == 0 && said(i) == 0 && sequences[i].len() <= CLOSE;
-    let chosen = match sample {
-        Some(i) if i < test.len() => i,
-        Some(i) => {
-            return Err(Error::Usage(format!(
-                "--sample {i}: the test set has {} sequences, counted from 0",
-                test.len()
-            )));
-        }
-        None => (0..test.len()).find(fits).unwrap_or(0),
-    };
+    let chosen = sample.unwrap_or_else(|| (0..test.len()).find(fits).unwrap_or(0));
     let towards = labels[chosen];
     let sequence = &sequences[chosen];
     let decision = |answer: &[f32]| {

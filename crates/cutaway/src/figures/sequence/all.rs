@@ -86,13 +86,21 @@ pub(crate) fn comparison(found: &Findings) -> Result<Option<Figure>> {
     let Some(networks) = kinds.iter().map(network).collect::<Option<Vec<_>>>() else {
         return Ok(None);
     };
-    let names: Vec<String> = directions.iter().map(|d| format!("reads {d}")).collect();
+    let names: Vec<String> = directions.iter().map(|&d| reads(d).to_owned()).collect();
     let interval = match found.compared.iter().map(|c| c.runs).max() {
         Some(0 | 1) | None => "95 % interval over test sequences",
         _ => "95 % interval over runs",
     };
     let title = format!("Accuracy on {}", found.task.name);
     Ok(Some(runs::comparison(&title, interval, &names, &networks, &baselines(found))?))
+}
+
+fn reads(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward => "reads forward",
+        Direction::Reverse => "reads in reverse",
+        Direction::Both => "reads both ways",
+    }
 }
 
 /// The baselines that say most: composition, and the beginning.
@@ -219,13 +227,13 @@ pub(crate) fn echo_figures(
 
 /// The residues of one sequence, coloured.
 pub(crate) fn strip(close: &Close) -> Result<Figure> {
-    let title = format!("{}, said to be {}", close.id, close.said);
+    let title = format!("{}, said to be {}", close.title(), close.said);
     residues::strip(&title, &close.towards, &close.letters, &close.attribution, &[])
 }
 
 /// Each residue in the place of each other, at the beginning.
 pub(crate) fn substitutions(close: &Close) -> Result<Figure> {
-    let title = format!("{}: one residue put in the place of another", close.id);
+    let title = format!("{}: one residue put in the place of another", close.title());
     let what = format!("the score of {} less that of the best other", close.towards);
     let (alphabet, letters) = (&close.alphabet, &close.letters);
     residues::substitution_map(&title, &what, alphabet, letters, &close.substitutions, 0..36)
@@ -233,6 +241,6 @@ pub(crate) fn substitutions(close: &Close) -> Result<Figure> {
 
 /// How much the decision hangs on each position.
 pub(crate) fn positions(close: &Close) -> Result<Figure> {
-    let title = format!("{}: what the decision hangs on", close.id);
+    let title = format!("{}: what the decision hangs on", close.title());
     residues::along(&title, "the score", &close.attribution, &close.substitutions)
 }

@@ -176,8 +176,9 @@ pub(crate) fn lyapunov(networks: &[Named<'_, Lyapunov>]) -> Result<Figure> {
 /// A histogram for each gate.
 pub(crate) fn gates(name: &str, gates: &Gates) -> Result<Figure> {
     let panels = gates.gates.iter().map(histogram).collect::<Result<_>>()?;
+    let what = if gates.gates.len() > 1 { "gates do" } else { "state does" };
     let title = format!(
-        "{name}: what the gates do, {} steps of {} sequence{}",
+        "{name}: what the {what}, {} steps of {} sequence{}",
         number::count(gates.steps as u64),
         number::count(gates.sequences as u64),
         if gates.sequences == 1 { "" } else { "s" }

@@ -87,10 +87,15 @@ pub(crate) fn by_padding(
 /// (Jaeger 2001).
 pub(crate) fn memory_capacity(reservoirs: &[(String, Vec<f64>)]) -> Result<Figure> {
     let y = Axis::new("squared correlation with the input").range(0.0, 1.0);
-    let mut chart = LineChart::new("Memory capacity", Axis::new("delay, steps").whole(), y);
+    // A single curve has no legend.
+    let sum = |recalled: &[f64]| number::fixed(recalled.iter().sum(), 1);
+    let title = match reservoirs {
+        [(name, recalled)] => format!("Memory capacity of {name}: {} steps in all", sum(recalled)),
+        _ => "Memory capacity".to_owned(),
+    };
+    let mut chart = LineChart::new(title, Axis::new("delay, steps").whole(), y);
     for (name, recalled) in reservoirs {
-        let sum: f64 = recalled.iter().sum();
-        let label = format!("{name}: {} in all", number::fixed(sum, 1));
+        let label = format!("{name}: {} in all", sum(recalled));
         chart = chart.series(Series::numbered(label, recalled.iter().copied()));
     }
     Ok(chart.size(640.0, 240.0).draw()?)
