@@ -34,7 +34,7 @@ pub(crate) struct Explained {
 }
 
 pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let methods = methods(verb)?;
     if verb.sensitivity > 0 && !verb.score && verb.bench.is_none() {
         return Err(Error::Usage("--sensitivity needs --score or --bench".to_owned()));
@@ -414,7 +414,8 @@ fn to_json(
     }
     let mut all = json!({
         "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
-        "dataset": dataset.map(|dataset| &dataset.name), "pictures": files
+        "dataset": dataset.map(|dataset| &dataset.name), "pictures": files,
+        "preprocessing": model.network().metadata().preprocessing
     });
     let map = all.as_object_mut().expect("an object");
     if let [Value::Object(one)] = &mut attributions[..] {
