@@ -114,8 +114,8 @@ pub(crate) struct ModelArg {
     /// imagenet-tf, raw255, or a TOML file (size, resize, crop, order, scale, mean, std)
     #[arg(long, value_name = "PRESET|FILE")]
     pub(crate) preprocess: Option<String>,
-    /// Names of the classes, one a line, instead of those that the file has
-    #[arg(long, value_name = "FILE")]
+    /// Names of the classes instead of those that the file has: `imagenet`, or a file, one a line
+    #[arg(long, value_name = "imagenet|FILE")]
     pub(crate) labels: Option<PathBuf>,
 }
 

@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 
 /// The presets, by the names that `--preprocess` takes.
 const PRESETS: [&str; 4] = ["mnist", "imagenet-torch", "imagenet-tf", "raw255"];
+/// The classes of ImageNet's challenge in the order that networks have them, see `models/README.md`.
+const IMAGENET: &str = include_str!("../models/imagenet-labels.txt");
 /// The largest file of preprocessing or labels that is read.
 const MAX_BYTES: u64 = 4 << 20;
 
@@ -190,13 +192,16 @@ fn taking_rgb(network: &Network, metadata: &mut Metadata) -> Result<Network> {
     Ok(network.with_values(values)?)
 }
 
-/// One label a line.
+/// `imagenet`, or a file with one label a line.
 fn labels(path: &Path, classes: usize) -> Result<Vec<String>> {
-    let text = text(path, "--labels")?;
+    let text = match path.to_str() {
+        Some("imagenet") => IMAGENET.to_owned(),
+        _ => text(path, "--labels")?,
+    };
     let labels: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if labels.len() != classes {
         return Err(Error::Usage(format!(
-            "--labels {}: the file has {} lines, the network {classes} classes; expected one label \
+            "--labels {}: there are {} labels, the network {classes} classes; expected one label \
              a line",
             path.display(),
             labels.len()
