@@ -23,6 +23,17 @@ pub enum Error {
     /// The images do not suit.
     #[error(transparent)]
     Data(#[from] cutaway_data::Error),
+    /// The network has no scores of classes.
+    #[error(
+        "the model's output '{node}' has shape {shape:?}: it is no classifier, with one number a \
+         class; `summary`, `filters` and `maps` can show it"
+    )]
+    NoClassifier {
+        /// The output.
+        node: String,
+        /// Its shape, without the batch axis.
+        shape: Vec<usize>,
+    },
     /// An image of another size than the model takes.
     #[error(
         "{what} is {found} pixels, but the model takes {expected}; resize it (the command's \
@@ -125,6 +136,12 @@ impl Model {
     /// # Errors
     /// As [`Model::input`].
     pub fn predict(&self, images: &Images, indices: &[usize]) -> Result<Array2<f32>, Error> {
+        let (network, output) = (self.network(), self.network().output());
+        let shape = network.shape(output);
+        if shape.iter().product::<usize>() != network.classes() {
+            let (node, shape) = (network.node(output).name.clone(), shape.to_vec());
+            return Err(Error::NoClassifier { node, shape });
+        }
         let input = self.input(images, indices)?;
         Ok(self.engine.predict(input.view())?)
     }
