@@ -158,8 +158,8 @@ impl Station<'_> {
         while values.ndim() > shape.len() {
             values = values.sum_axis(Axis(1));
         }
-        for axis in 1..shape.len() {
-            if shape[axis] == 1 && values.shape()[axis] > 1 {
+        for (axis, &size) in shape.iter().enumerate().skip(1) {
+            if size == 1 && values.shape()[axis] > 1 {
                 values = values.sum_axis(Axis(axis)).insert_axis(Axis(axis));
             }
         }
