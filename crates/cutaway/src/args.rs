@@ -110,6 +110,20 @@ pub(crate) struct ModelArg {
     /// An ONNX file, or `builtin`: the reference CNN trained on MNIST
     #[arg(long, default_value = "builtin", value_name = "FILE")]
     pub(crate) model: String,
+    /// How images become the network's input, instead of what the file says: mnist, imagenet-torch,
+    /// imagenet-tf, raw255, or a TOML file (size, resize, crop, order, scale, mean, std)
+    #[arg(long, value_name = "PRESET|FILE")]
+    pub(crate) preprocess: Option<String>,
+    /// Names of the classes instead of those that the file has: `imagenet`, or a file, one a line
+    #[arg(long, value_name = "imagenet|FILE")]
+    pub(crate) labels: Option<PathBuf>,
+}
+
+impl ModelArg {
+    /// The model as it is, without flags of its own.
+    pub(crate) fn plain(model: &str) -> Self {
+        Self { model: model.to_owned(), preprocess: None, labels: None }
+    }
 }
 
 /// Which data.
@@ -135,7 +149,7 @@ pub(crate) struct SampleArgs {
     /// An image file (PNG, JPEG, BMP, WebP); may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,
-    /// Resize image files of another size to the model's
+    /// Stretch image files of another size to the model's, where its preprocessing has no rule for it
     #[arg(long)]
     pub(crate) resize: bool,
     /// Invert image files first: models of handwriting expect bright ink on black

@@ -12,6 +12,7 @@ mod error;
 mod figures;
 mod meter;
 mod npy;
+mod preprocess;
 mod samples;
 
 fn main() -> ExitCode {

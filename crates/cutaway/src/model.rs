@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cutaway_data::{Images, Picture};
 use cutaway_engine::{Engine, Options};
-use cutaway_net::{Network, onnx};
+use cutaway_net::{Fit, Metadata, Network, onnx};
 use ndarray::{Array2, ArrayD, IxDyn};
 
 /// The reference CNN trained on MNIST, see `models/README.md`.
@@ -23,10 +23,21 @@ pub enum Error {
     /// The images do not suit.
     #[error(transparent)]
     Data(#[from] cutaway_data::Error),
+    /// The network has no scores of classes.
+    #[error(
+        "the model's output '{node}' has shape {shape:?}: it is no classifier, with one number a \
+         class; `summary`, `filters` and `maps` can show it"
+    )]
+    NoClassifier {
+        /// The output.
+        node: String,
+        /// Its shape, without the batch axis.
+        shape: Vec<usize>,
+    },
     /// An image of another size than the model takes.
     #[error(
         "{what} is {found} pixels, but the model takes {expected}; resize it (the command's \
-         --resize does)"
+         --resize stretches it, --preprocess can say to crop it)"
     )]
     Size {
         /// Which image.
@@ -50,10 +61,19 @@ impl Model {
     /// # Errors
     /// If the file is no network that this version can run.
     pub fn open(spec: &str, options: &Options) -> Result<Model, Error> {
-        if spec == "builtin" {
-            return Model::builtin(options);
-        }
-        Model::new(&onnx::load(Path::new(spec))?, spec, options)
+        Model::new(&Model::read(spec)?, spec, options)
+    }
+
+    /// The network that `builtin` or an ONNX file holds, before it is compiled.
+    ///
+    /// # Errors
+    /// If the file is no network that this version knows.
+    pub fn read(spec: &str) -> Result<Network, Error> {
+        Ok(if spec == "builtin" {
+            onnx::from_bytes(BUILTIN)?
+        } else {
+            onnx::load(Path::new(spec))?
+        })
     }
 
     /// The reference CNN trained on MNIST.
@@ -116,14 +136,21 @@ impl Model {
     /// # Errors
     /// As [`Model::input`].
     pub fn predict(&self, images: &Images, indices: &[usize]) -> Result<Array2<f32>, Error> {
+        let (network, output) = (self.network(), self.network().output());
+        let shape = network.shape(output);
+        if shape.iter().product::<usize>() != network.classes() {
+            let (node, shape) = (network.node(output).name.clone(), shape.to_vec());
+            return Err(Error::NoClassifier { node, shape });
+        }
         let input = self.input(images, indices)?;
         Ok(self.engine.predict(input.view())?)
     }
 
-    /// Reads a picture as the model takes it: its channels, and with `resize` its size.
+    /// Reads a picture as the model takes it: its channels, and its size as the preprocessing's
+    /// [`Fit`] says; with `resize` it is stretched where that says nothing.
     ///
     /// # Errors
-    /// If the file is no picture, or has another size and `resize` is false.
+    /// If the file is no picture, or has a size that cannot be brought to the model's.
     pub fn picture(&self, path: &Path, resize: bool) -> Result<Images, Error> {
         let p = &self.network().metadata().preprocessing;
         let picture = Picture::read(path)?.with_channels(p.channels)?;
@@ -132,10 +159,23 @@ impl Model {
         if found == expected {
             return Ok(picture.to_images());
         }
-        if !resize {
-            return Err(size_error(&path.display().to_string(), found, expected));
-        }
-        Ok(picture.resized(p.height, p.width).to_images())
+        let wrong_size = || size_error(&path.display().to_string(), found, expected);
+        let fitted = match p.fit {
+            Fit::Exact if !resize => return Err(wrong_size()),
+            Fit::Exact | Fit::Stretch => picture.resized(p.height, p.width),
+            Fit::Crop(None) => picture.centre(p.height, p.width).ok_or_else(wrong_size)?,
+            Fit::Crop(Some(side)) => picture
+                .shorter_side(side)
+                .and_then(|picture| picture.centre(p.height, p.width))
+                .ok_or_else(wrong_size)?,
+        };
+        Ok(fitted.to_images())
+    }
+
+    /// Whether the preprocessing was guessed: the file says nothing of it, nor of labels or training.
+    pub fn preprocessing_is_assumed(&self) -> bool {
+        let network = self.network();
+        *network.metadata() == Metadata::for_input(network.shape(network.input()))
     }
 }
 

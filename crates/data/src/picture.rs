@@ -15,6 +15,8 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 const MAX_SIDE: u32 = 16_384;
 /// The memory that decoding one picture may take, in bytes.
 const MAX_DECODED_BYTES: u64 = 512 << 20;
+/// The most pixels of a picture that is decoded: making one of 8 bits takes up to 8 bytes for each.
+const MAX_PIXELS: u64 = 128 << 20;
 
 const ADVICE: &str = "give a PNG, JPEG, WebP, BMP, GIF or PNM file that a picture viewer opens";
 
@@ -40,7 +42,7 @@ impl Picture {
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is no picture, is
-    /// damaged, or is larger than 256 MiB or 16,384 pixels a side.
+    /// damaged, or is larger than 256 MiB, 16,384 pixels a side or 134 million pixels.
     pub fn read(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
         let mut bytes = Vec::new();
@@ -75,11 +77,33 @@ impl Picture {
         }
         reader.limits(limits);
         let mut decoder = reader.into_decoder().map_err(damaged)?;
+        let (width, height) = decoder.dimensions();
+        let area = u64::from(width) * u64::from(height);
+        // The library checks what its decoders need besides the picture, not the picture itself.
+        if area > MAX_PIXELS || decoder.total_bytes() > MAX_DECODED_BYTES {
+            let problem = format!(
+                "the picture has {width}×{height} pixels and takes {} MiB to decode; pictures of up \
+                 to {} million pixels and {} MiB are read",
+                decoder.total_bytes() >> 20,
+                MAX_PIXELS / 1_000_000,
+                MAX_DECODED_BYTES >> 20
+            );
+            return Err(Error::format(name, "picture size", problem, "shrink it first"));
+        }
         let orientation =
             decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
         let mut decoded = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         decoded.apply_orientation(orientation);
-        Ok(Self::over_white(&decoded))
+        Ok(match decoded {
+            // Nothing to change, and no second copy.
+            DynamicImage::ImageRgb8(image) => {
+                Self::from_raw(image.dimensions(), 3, image.into_raw())
+            }
+            DynamicImage::ImageLuma8(image) => {
+                Self::from_raw(image.dimensions(), 1, image.into_raw())
+            }
+            other => Self::over_white(&other),
+        })
     }
 
     /// Makes a picture of plain values.
@@ -96,6 +120,10 @@ impl Picture {
             )));
         }
         Ok(Self { height, width, channels, pixels })
+    }
+
+    fn from_raw((width, height): (u32, u32), channels: usize, pixels: Vec<u8>) -> Self {
+        Self { height: height as usize, width: width as usize, channels, pixels }
     }
 
     /// Lays what is transparent over white, as a picture viewer does.
@@ -170,6 +198,35 @@ impl Picture {
             _ => resized.to_rgb8().into_raw(),
         };
         Self { height, width, channels: self.channels, pixels }
+    }
+
+    /// The picture shrunk or enlarged in proportion until its shorter side has `side` pixels; the
+    /// longer one is rounded down, as in torchvision. `None` where it would be longer than 2^16.
+    ///
+    /// # Panics
+    /// Where `side` is 0.
+    pub fn shorter_side(&self, side: usize) -> Option<Self> {
+        let (short, long) =
+            (self.height.min(self.width) as u64, self.height.max(self.width) as u64);
+        let longer = usize::try_from(long * side as u64 / short).ok().filter(|&l| l <= 1 << 16)?;
+        let (height, width) =
+            if self.height <= self.width { (side, longer) } else { (longer, side) };
+        Some(self.resized(height, width))
+    }
+
+    /// The middle `height`×`width` of the picture; `None` where it is smaller.
+    pub fn centre(&self, height: usize, width: usize) -> Option<Self> {
+        let rows = self.height.checked_sub(height)?;
+        let columns = self.width.checked_sub(width)?;
+        // Halves to the even number, as Python's `round`, by which torchvision places its crop.
+        let half = |n: usize| n / 2 + usize::from(n % 4 == 3);
+        let (top, left) = (half(rows), half(columns));
+        let row = |y: usize| {
+            let start = (y * self.width + left) * self.channels;
+            &self.pixels[start..start + width * self.channels]
+        };
+        let pixels = (top..top + height).flat_map(row).copied().collect();
+        Some(Self { height, width, channels: self.channels, pixels })
     }
 
     /// The picture as a data set's images would hold it: one image, label 0.

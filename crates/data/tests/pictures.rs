@@ -318,3 +318,61 @@ proptest! {
         }
     }
 }
+
+/// A picture of `fixtures/`, made by `make_pictures.py`.
+fn fixture(name: &str) -> Picture {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    Picture::read(&folder.join(name)).unwrap()
+}
+
+/// Red on the left or top, blue on the right or below: the colours far from the border.
+#[track_caller]
+fn red_then_blue(picture: &Picture, places: [usize; 2]) {
+    for (place, colour) in places.into_iter().zip([[220_u8, 30, 40], [20, 60, 200]]) {
+        let found = &picture.pixels[place * 3..][..3];
+        let near = found.iter().zip(colour).all(|(&a, b)| a.abs_diff(b) < 12);
+        assert!(near, "expected about {colour:?}, found {found:?}");
+    }
+}
+
+#[test]
+fn inks_are_read_as_colours() {
+    let picture = fixture("cmyk.jpg");
+    assert_eq!((picture.height, picture.width, picture.channels), (16, 24, 3));
+    red_then_blue(&picture, [4 * 24 + 4, 4 * 24 + 20]);
+}
+
+#[test]
+fn the_orientation_that_a_camera_noted_is_applied() {
+    let picture = fixture("rotated.jpg");
+    assert_eq!((picture.height, picture.width), (24, 16));
+    red_then_blue(&picture, [4 * 16 + 8, 20 * 16 + 8]);
+}
+
+#[test]
+fn of_an_animation_the_first_frame_is_read() {
+    red_then_blue(&fixture("animated.gif"), [4 * 24 + 4, 4 * 24 + 20]);
+}
+
+#[test]
+fn a_picture_that_would_take_too_much_memory_is_refused_before_it_is_decoded() {
+    // Sides within bounds, but 192 million pixels; a header alone, for nothing else may be read.
+    let wide = image::RgbImage::new(1, 1);
+    let mut bytes = encode(&DynamicImage::from(wide), ImageFormat::Bmp);
+    bytes[18..22].copy_from_slice(&16_000_i32.to_le_bytes());
+    bytes[22..26].copy_from_slice(&12_000_i32.to_le_bytes());
+    let message = decode(&bytes).unwrap_err().to_string();
+    says(&message, &["16000×12000", "shrink it first"]);
+}
+
+#[test]
+fn resizing_and_cropping_agree_with_torchvision() {
+    let photo = fixture("photo.png");
+    let crop = photo.shorter_side(24).unwrap().centre(19, 19).unwrap();
+    let expected = fixture("photo_resize24_crop19.png");
+    assert_eq!((crop.height, crop.width), (expected.height, expected.width));
+    let worst = crop.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+    // Both round to 8 bits, between the two passes, too.
+    assert!(worst <= Some(2), "{worst:?}");
+    assert!(photo.centre(38, 10).is_none());
+}

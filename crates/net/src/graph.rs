@@ -210,6 +210,16 @@ impl Network {
         Self { metadata: Arc::new(metadata), ..self.clone() }
     }
 
+    /// [`Network::with_metadata`] for metadata that come from outside.
+    ///
+    /// # Errors
+    /// If they contradict the graph: another size of image, another number of labels.
+    pub fn with_checked_metadata(&self, metadata: Metadata) -> Result<Self> {
+        let network = self.with_metadata(metadata);
+        network.check_metadata()?;
+        Ok(network)
+    }
+
     /// The same graph with other parameter values, one tensor for each of [`Network::params`].
     ///
     /// # Errors

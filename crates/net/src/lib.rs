@@ -42,7 +42,7 @@ pub use builder::{AUTO, ConvSpec, DenseSpec, NetworkBuilder, Padding, Pair, Pool
 pub use error::{Error, Result};
 pub use graph::{Network, Node, NodeId, Param, ParamId};
 pub use init::Init;
-pub use metadata::{Layout, Metadata, Preprocessing, TrainingRecord};
+pub use metadata::{Fit, Layout, Metadata, Preprocessing, TrainingRecord};
 pub use op::{
     Binary, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadMode, Pool, Reduce, Resize,
     Rounding, Span, Unary,

@@ -1,5 +1,7 @@
 //! What travels with a network besides its graph: labels, preprocessing, how it was trained.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What makes a model file self-explanatory. Not part of the network's hash.
@@ -40,8 +42,8 @@ impl Metadata {
     }
 }
 
-/// How an image becomes the network's input: resized to `height` × `width`, taken as `channels`
-/// channels, then `input = (raw * scale - mean) / std` for each channel, where `raw` is a pixel
+/// How an image becomes the network's input: brought to `height` × `width` as [`Fit`] says, taken as
+/// `channels` channels, then `input = (raw * scale - mean) / std` for each channel, where `raw` is a pixel
 /// value from 0 to 255.
 ///
 /// The default is MNIST's: one channel of 28×28, `raw / 255`.
@@ -61,6 +63,29 @@ pub struct Preprocessing {
     pub mean: Vec<f32>,
     /// Divided by at the end, one number a channel.
     pub std: Vec<f32>,
+    /// What becomes of images of another size.
+    #[serde(default, skip_serializing_if = "Fit::is_exact")]
+    pub fit: Fit,
+}
+
+/// How an image of another size is brought to that of the network's input.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// It is not: images must have the size.
+    #[default]
+    Exact,
+    /// Stretched or shrunk, whatever becomes of its proportions.
+    Stretch,
+    /// The middle is cut out, after the shorter side was brought to so many pixels, where a number
+    /// is given; that is at least the longer side of the input.
+    Crop(Option<usize>),
+}
+
+impl Fit {
+    fn is_exact(&self) -> bool {
+        *self == Fit::Exact
+    }
 }
 
 impl Preprocessing {
@@ -80,6 +105,7 @@ impl Preprocessing {
             scale: 1.0 / 255.0,
             mean: vec![0.0; channels],
             std: vec![1.0; channels],
+            fit: Fit::Exact,
         }
     }
 
@@ -108,7 +134,48 @@ impl Preprocessing {
         if self.std.contains(&0.0) {
             return Err("the preprocessing divides by std, so std must not be 0".into());
         }
-        Ok(())
+        let longer = self.height.max(self.width);
+        match self.fit {
+            Fit::Crop(Some(side)) if !(longer..=MAX_SIDE).contains(&side) => Err(format!(
+                "the preprocessing brings the shorter side to {side} pixels; expected {longer} (the \
+                 input's longer side) to {MAX_SIDE}"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The longest shorter side that a picture is enlarged to.
+const MAX_SIDE: usize = 8192;
+
+/// In words: `shorter side to 256, centre crop to 224×224, RGB, (raw / 255 − mean [0.485, …]) / …`.
+impl fmt::Display for Preprocessing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = format!("{}×{}", self.height, self.width);
+        match self.fit {
+            Fit::Exact => write!(f, "{size}")?,
+            Fit::Stretch => write!(f, "stretched to {size}")?,
+            Fit::Crop(None) => write!(f, "centre crop to {size}")?,
+            Fit::Crop(Some(side)) => write!(f, "shorter side to {side}, centre crop to {size}")?,
+        }
+        match self.channels {
+            1 => write!(f, ", grey, ")?,
+            3 => write!(f, ", RGB, ")?,
+            channels => write!(f, ", {channels} channels, ")?,
+        }
+        let inverse = 1.0 / self.scale;
+        let raw = match self.scale {
+            1.0 => "raw".to_owned(),
+            _ if (inverse - inverse.round()).abs() < 1e-3 => format!("raw / {}", inverse.round()),
+            scale => format!("raw × {scale}"),
+        };
+        let plain = |values: &[f32], nothing: f32| values.iter().all(|&v| v == nothing);
+        match (plain(&self.mean, 0.0), plain(&self.std, 1.0)) {
+            (true, true) => write!(f, "{raw}"),
+            (false, true) => write!(f, "{raw} − {:?}", self.mean),
+            (true, false) => write!(f, "{raw} / {:?}", self.std),
+            (false, false) => write!(f, "({raw} − {:?}) / {:?}", self.mean, self.std),
+        }
     }
 }
 

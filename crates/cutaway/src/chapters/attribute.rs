@@ -59,7 +59,7 @@ impl StudyAttributions {
         let count = dataset.test.len().min(RANKED);
         let bench = rank_on_first(model, dataset, &methods, count, &question, &settings)?;
         let background = Some(background.clone());
-        let ask = Asked { methods, target: None, output: Output::Logit, background };
+        let ask = Asked { methods, skip: true, target: None, output: Output::Logit, background };
         let quiet = Common { quiet: true, ..common.clone() };
         let explain =
             |&index: &usize| ask.explain(model, samples::from_test(dataset, index)?, &quiet);

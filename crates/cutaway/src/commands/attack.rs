@@ -38,7 +38,7 @@ pub(crate) struct Measured {
 pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
     let (mut attacks, norm) = attacks(verb)?;
     let settings = settings(verb, norm, common)?;
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let named = !verb.samples.sample.is_empty()
         || !verb.samples.digit.is_empty()
         || !verb.samples.image.is_empty();
@@ -203,6 +203,7 @@ fn to_json(model: &Model, dataset: Option<&Dataset>, measured: &Measured, seed: 
     let more = [
         ("model", json!(model.source())),
         ("model_hash", json!(model.network().hash())),
+        ("preprocessing", json!(model.network().metadata().preprocessing)),
         ("dataset", json!(dataset.map(|d| &d.name))),
         ("dataset_hash", json!(dataset.map(|d| &d.hash))),
         ("labels", json!(labels)),

@@ -27,6 +27,8 @@ pub(crate) struct Explained {
     /// The predicted class and its probability.
     pub(crate) predicted: (usize, f32),
     pub(crate) attributions: Vec<Attribution>,
+    /// Methods that were left out, and why.
+    pub(crate) skipped: Vec<(String, String)>,
     /// One an attribution, where they were asked for.
     pub(crate) scores: Vec<Scores>,
     /// Of each attribution, one row a layer.
@@ -34,7 +36,7 @@ pub(crate) struct Explained {
 }
 
 pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let methods = methods(verb)?;
     if verb.sensitivity > 0 && !verb.score && verb.bench.is_none() {
         return Err(Error::Usage("--sensitivity needs --score or --bench".to_owned()));
@@ -56,7 +58,7 @@ pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
         None if all => without_background(methods),
         _ => methods,
     };
-    let ask = Asked { methods, target, output: verb.output, background };
+    let ask = Asked { methods, skip: all, target, output: verb.output, background };
     let mut explained = Vec::new();
     for sample in chosen.samples {
         let mut one = ask.explain(&model, sample, common)?;
@@ -84,6 +86,8 @@ pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
 /// What is asked of every image.
 pub(crate) struct Asked {
     pub(crate) methods: Vec<Method>,
+    /// Whether a method that cannot treat the network is left out, with a word, instead of an error.
+    pub(crate) skip: bool,
     /// The class; `None` for the predicted one.
     pub(crate) target: Option<usize>,
     pub(crate) output: attribution::Output,
@@ -103,10 +107,10 @@ impl Asked {
         let probabilities = model.engine().predict(batch.view())?;
         let predicted = samples::best(&probabilities.row(0).to_vec());
         let class = self.target.unwrap_or(predicted.0);
-        let mut attributions = Vec::new();
+        let (mut attributions, mut skipped) = (Vec::new(), Vec::new());
         for method in &self.methods {
             let meter = Meter::new(method.name(), common);
-            attributions.extend(meter.watch(|progress| {
+            let found = meter.watch(|progress| {
                 let question = Question {
                     output: self.output,
                     seed: common.seed,
@@ -115,10 +119,18 @@ impl Asked {
                     ..Question::new(model.engine())
                 };
                 attribution::attribute(&question, batch.view(), &[class], method)
-            })?);
+            });
+            match found {
+                Ok(found) => attributions.extend(found),
+                Err(error) if self.skip && leaves_out(&error) => {
+                    console::say(&format!("note: {} is left out: {error}", method.name()));
+                    skipped.push((method.name().to_owned(), error.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let (scores, randomised) = (Vec::new(), Vec::new());
-        Ok(Explained { sample, input, predicted, attributions, scores, randomised })
+        Ok(Explained { sample, input, predicted, attributions, skipped, scores, randomised })
     }
 
     /// The question, without its progress.
@@ -153,8 +165,14 @@ impl Asked {
         let question = self.question(model, common);
         let class = self.target.unwrap_or(one.predicted.0);
         let of = |method| scores::randomisation(&question, one.input.view(), class, method);
-        self.methods.iter().map(|method| Ok(of(method)?)).collect()
+        one.attributions.iter().map(|one| Ok(of(&one.parameters)?)).collect()
     }
+}
+
+/// Whether an error says that a method cannot treat this network, whatever the image.
+fn leaves_out(error: &cutaway::explain::Error) -> bool {
+    use cutaway::explain::Error as Explain;
+    matches!(error, Explain::Operator { .. } | Explain::NoMaps { .. } | Explain::NoNumber { .. })
 }
 
 /// Ranks methods on the first test images, each of its true class.
@@ -414,7 +432,10 @@ fn to_json(
     }
     let mut all = json!({
         "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
-        "dataset": dataset.map(|dataset| &dataset.name), "pictures": files
+        "dataset": dataset.map(|dataset| &dataset.name), "pictures": files,
+        "preprocessing": model.network().metadata().preprocessing,
+        "left_out": explained.iter().flat_map(|one| &one.skipped)
+            .map(|(method, why)| json!({ "method": method, "why": why })).collect::<Vec<_>>()
     });
     let map = all.as_object_mut().expect("an object");
     if let [Value::Object(one)] = &mut attributions[..] {

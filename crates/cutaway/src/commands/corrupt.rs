@@ -28,7 +28,7 @@ pub(crate) struct Measured {
 
 pub(crate) fn run(verb: &args::Corrupt, common: &Common) -> Result<()> {
     let which = which(&verb.only)?;
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let dataset = super::open_data_for(&model, &verb.data.data, common)?;
     let limit = match verb.limit {
         Some(limit) => super::check_limit(limit, &dataset)?,

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::{console, figures};
 
 pub(crate) fn run(verb: &Evaluate, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let dataset = super::open_data_for(&model, &verb.data.data, common)?;
     let evaluation = evaluate(model.engine(), &dataset.test)?;
     let json = to_json(&model, &dataset, &evaluation, common.seed);
@@ -90,6 +90,7 @@ pub(crate) fn to_json(
     let object = json.as_object_mut().expect("a struct");
     object.insert("model".into(), json!(model.source()));
     object.insert("model_hash".into(), json!(model.network().hash()));
+    object.insert("preprocessing".into(), json!(model.network().metadata().preprocessing));
     object.insert("dataset".into(), json!(dataset.name));
     object.insert("dataset_hash".into(), json!(dataset.hash));
     object.insert("labels".into(), json!(dataset.labels));

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::figures::filters as figures;
 
 pub(crate) fn run(verb: &args::Filters, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let network = model.network();
     let layers = match &verb.layer[..] {
         [] => explain::convolutions(network).into_iter().take(3).collect(),

@@ -28,7 +28,7 @@ struct Found {
 }
 
 pub(crate) fn run(verb: &args::Maps, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let layers = layers(model.network(), &verb.layer)?;
     let units: Vec<[usize; 3]> = verb.unit.iter().map(|u| parse_unit(u)).collect::<Result<_>>()?;
     let found = find(&model, verb, common, &layers, &units)?;
@@ -232,7 +232,7 @@ fn to_json(
     });
     json!({
         "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
-        "dataset": found.dataset,
+        "dataset": found.dataset, "preprocessing": model.network().metadata().preprocessing,
         "sample": found.samples.iter().map(|s| s.index).collect::<Vec<_>>(),
         "label": found.samples.iter().map(|s| s.label).collect::<Vec<_>>(),
         "samples": samples, "layers": found.maps,

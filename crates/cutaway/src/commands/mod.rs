@@ -30,7 +30,7 @@ use cutaway::data::{Dataset, Images, OpenOptions};
 use cutaway::engine::{Options, Strategy};
 use cutaway::report::Figure;
 
-use crate::args::{Args, Common, Verb};
+use crate::args::{Args, Common, ModelArg, Verb};
 use crate::console;
 use crate::error::{Error, Result};
 
@@ -134,12 +134,27 @@ fn first_few(names: &[String]) -> String {
 }
 
 /// As [`open_model`], with a say in how windows are computed.
-fn open_model_for_sweeps(spec: &str, strategy: Strategy, common: &Common) -> Result<Model> {
-    Ok(Model::open(spec, &Options { strategy, ..common.engine()? })?)
+fn open_model_for_sweeps(arg: &ModelArg, strategy: Strategy, common: &Common) -> Result<Model> {
+    open_with(arg, &Options { strategy, ..common.engine()? }, common)
 }
 
-fn open_model(spec: &str, common: &Common) -> Result<Model> {
-    Ok(Model::open(spec, &common.engine()?)?)
+fn open_model(arg: &ModelArg, common: &Common) -> Result<Model> {
+    open_with(arg, &common.engine()?, common)
+}
+
+/// Opens a model with the preprocessing and labels that were given, and says how images become its
+/// input.
+fn open_with(arg: &ModelArg, options: &Options, common: &Common) -> Result<Model> {
+    let network = crate::preprocess::given(Model::read(&arg.model)?, arg)?;
+    let model = Model::new(&network, &arg.model, options)?;
+    let assumed = arg.preprocess.is_none() && model.preprocessing_is_assumed();
+    if arg.model != "builtin" && (assumed || !common.quiet) {
+        let how = &model.network().metadata().preprocessing;
+        let guess = "assumed, the file says nothing; --preprocess gives another";
+        let note = if assumed { format!(" ({guess})") } else { String::new() };
+        console::say(&format!("preprocessing: {how}{note}"));
+    }
+    Ok(model)
 }
 
 /// A `--limit` that the data set has images for.

@@ -17,7 +17,7 @@ use crate::{console, samples};
 const SIDES: [usize; 7] = [2, 4, 6, 8, 10, 12, 14];
 
 pub(crate) fn run(verb: &Occlude, common: &Common) -> Result<()> {
-    let model = super::open_model_for_sweeps(&verb.model.model, verb.strategy, common)?;
+    let model = super::open_model_for_sweeps(&verb.model, verb.strategy, common)?;
     let many_wanted = verb.all || verb.limit.is_some();
     if !verb.sizes.is_empty() && !many_wanted {
         return Err(Error::Usage("--sizes needs many images: give --limit N or --all".to_owned()));

@@ -1,6 +1,7 @@
 //! `cutaway predict`.
 
 use cutaway::Model;
+use cutaway::net::Preprocessing;
 use serde::Serialize;
 
 use crate::args::{Common, Predict};
@@ -19,10 +20,11 @@ struct Prediction {
     predicted: String,
     probability: f32,
     probabilities: Vec<f32>,
+    preprocessing: Preprocessing,
 }
 
 pub(crate) fn run(verb: &Predict, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let mut args = verb.samples.clone();
     args.image = [verb.files.clone(), args.image].concat();
     let nothing_named = args.image.is_empty() && args.sample.is_empty() && args.digit.is_empty();
@@ -49,6 +51,7 @@ fn predict(model: &Model, sample: &Sample) -> Result<Prediction> {
         predicted: model.label(class),
         probability,
         probabilities,
+        preprocessing: model.network().metadata().preprocessing.clone(),
     })
 }
 

@@ -13,7 +13,7 @@ use super::sequence;
 use super::shift::{self, StudyShifts};
 use super::study_windows::{self, WindowFindings};
 use super::train::{self, train_model};
-use crate::args::{Common, Study, Training};
+use crate::args::{Common, ModelArg, Study, Training};
 use crate::chapters::Inside;
 use crate::chapters::attribute::StudyAttributions;
 use crate::chapters::published::Published;
@@ -78,7 +78,7 @@ pub(crate) fn run(verb: &Study, common: &Common) -> Result<()> {
 
 fn subject(verb: &Study, common: &Common, dataset: Dataset) -> Result<Subject> {
     let Some(spec) = &verb.model else { return trained(verb, common, dataset) };
-    let model = super::open_model(spec, common)?;
+    let model = super::open_model(&ModelArg::plain(spec), common)?;
     let evaluation = evaluate(model.engine(), &dataset.test)?;
     super::make_folder(&verb.out)?;
     cutaway::net::onnx::save(model.network(), verb.out.join("model.onnx"))?;

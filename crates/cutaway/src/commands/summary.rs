@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::{console, figures};
 
 pub(crate) fn run(verb: &Summary, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let summary = cutaway::net::summary(model.network());
     if let Some(folder) = &verb.out {
         super::make_folder(folder)?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::figures::{maps::words, units as pictures};
 
 pub(crate) fn run(verb: &args::Units, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model.model, common)?;
+    let model = super::open_model(&verb.model, common)?;
     let network = model.network();
     let &[a, b] = &verb.classes[..] else {
         let given = verb.classes.len();

@@ -65,6 +65,7 @@ pub(crate) fn with_head(
         "sample": sample.index,
         "label": sample.label,
         "source": sample.source,
+        "preprocessing": model.network().metadata().preprocessing,
         "classes": (0..model.network().classes()).map(|c| model.label(c)).collect::<Vec<_>>(),
     });
     let result = serde_json::to_value(result).expect("results serialise");

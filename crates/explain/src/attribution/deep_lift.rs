@@ -71,13 +71,17 @@ impl Rule for Rescale<'_> {
         match at.node.op.kind() {
             kind if elementwise(kind) => self.ratio(at, received),
             "MaxPool" | "GlobalMaxPool" => self.maximum(at, received),
-            "Conv" | "ConvTranspose" | "Dense" | "Gemm" | "MatMul" | "BatchNorm" | "AvgPool"
-            | "GlobalAvgPool" | "Add" | "Concat" | "Transpose" | "Slice" | "Pad" | "Resize" => {
+            "Conv" | "ConvTranspose" | "Dense" | "Gemm" | "BatchNorm" | "AvgPool"
+            | "GlobalAvgPool" | "Add" | "Concat" | "ConcatAlong" | "Transpose" | "Slice" | "Pad"
+            | "Resize" | "Scale" | "Shift" | "AddBroadcast" | "Sub" | "ReduceMean" | "ReduceSum" => {
                 at.gradient(received)
             }
+            "Mul" | "MatMul" if at.data_inputs().len() == 1 => at.gradient(received),
+            "Div" if at.data_inputs() == [0] => at.gradient(received),
             _ if at.moves_nothing() => at.gradient(received),
             _ => Err(at.unknown(
-                "it treats what is linear, activation functions of one number, and maximum pooling",
+                "it treats what is linear, activation functions of one number, and maximum pooling; \
+                 take a method of gradients or of asking again and again",
             )),
         }
     }

@@ -224,6 +224,25 @@ impl Relevance<'_> {
         Ok(at.gradient(&seed)?.remove(0) * at.input(0))
     }
 
+    /// What is linear in the one input that is not constant.
+    fn by_constant(
+        &self,
+        at: &Station<'_>,
+        received: &ArrayD<f32>,
+    ) -> Result<Vec<ArrayD<f32>>, Error> {
+        let seed = divided(received, at.output(), STABILISER);
+        let gradients = at.gradient(&seed)?.into_iter().enumerate();
+        Ok(gradients.map(|(i, gradient)| gradient * at.input(i)).collect())
+    }
+
+    /// Both terms of a sum or difference receive their shares, repeated ones all of theirs.
+    fn pair(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Vec<ArrayD<f32>> {
+        let seed = divided(received, at.output(), STABILISER);
+        let sign = if at.node.op.kind() == "Sub" { -1.0 } else { 1.0 };
+        let share = |i: usize, sign: f32| at.gathered(&seed * &at.spread(i) * sign, i);
+        vec![share(0, 1.0), share(1, sign)]
+    }
+
     /// Each term of a sum receives its share.
     fn sum(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Vec<ArrayD<f32>> {
         let seed = divided(received, at.output(), STABILISER);
@@ -277,17 +296,23 @@ impl Rule for Relevance<'_> {
             }
             // An activation function of one number hands on what it has received.
             kind if elementwise(kind) => Ok(vec![received.clone()]),
-            "AvgPool" | "GlobalAvgPool" => Ok(vec![self.proportional(at, received, STABILISER)?]),
+            "AvgPool" | "GlobalAvgPool" | "ReduceMean" | "ReduceSum" | "Resize" | "Shift" => {
+                Ok(vec![self.proportional(at, received, STABILISER)?])
+            }
+            // One factor: all the relevance is the other's.
+            "Scale" => Ok(vec![received.clone()]),
+            "AddBroadcast" | "Sub" => Ok(self.pair(at, received)),
+            "Mul" | "MatMul" if at.data_inputs().len() == 1 => self.by_constant(at, received),
+            "Div" if at.data_inputs() == [0] => self.by_constant(at, received),
             // One that could not be folded: a weight and a bias a channel.
             "BatchNorm" => Ok(vec![self.proportional(at, received, self.lrp.epsilon)?]),
             "Add" => Ok(self.sum(at, received)),
-            "MaxPool" | "GlobalMaxPool" | "Concat" | "Transpose" | "Slice" | "Pad" => {
-                at.gradient(received)
-            }
+            "MaxPool" | "GlobalMaxPool" | "Concat" | "ConcatAlong" | "Transpose" | "Slice"
+            | "Pad" => at.gradient(received),
             _ if at.moves_nothing() => at.gradient(received),
             _ => Err(at.unknown(
                 "it treats layers with weights, activation functions of one number, poolings, \
-                 sums and concatenations",
+                 sums and concatenations; take a method of gradients or of asking again and again",
             )),
         }
     }

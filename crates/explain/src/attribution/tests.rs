@@ -466,3 +466,76 @@ fn baselines_are_what_their_names_say() {
     let slope = of(Baseline::Blur, image.view());
     assert!((slope[(0, 6, 6)] - image[(0, 6, 6)]).abs() < 0.5);
 }
+
+/// A network of arithmetic: `x` through a convolution, times `gate` (its own sigmoid mean where that is
+/// wanted, else a constant a channel), plus a constant, minus another convolution, its mean a class.
+fn arithmetic(gated: bool) -> Network {
+    use cutaway_net::{Binary, Metadata, Node, NodeId, Op, Param, ParamId, Reduce, Unary};
+    let mut b = NetworkBuilder::new("arithmetic");
+    let first = b.input("x", &[2, 6, 6]).conv("first", ConvSpec::new(4, 3)).last();
+    let own = b.global_avg_pool("pool").last();
+    let second = b.at(NodeId(0)).conv("second", ConvSpec::new(4, 3)).last();
+    b.flatten("flat").dense("unused", 2);
+    let base = b.build(9).unwrap();
+    let (mut nodes, mut params) = (base.nodes()[..=second.0].to_vec(), Vec::new());
+    for node in &mut nodes {
+        let start = params.len();
+        params.extend(node.params.iter().map(|&id| base.param(id).clone()));
+        node.params = (start..params.len()).map(ParamId).collect();
+    }
+    let mut push = |name: &str, op: Op, inputs: &[NodeId], values: Option<[f32; 4]>| {
+        let own = values.map(|values| {
+            params.push(Param {
+                name: format!("{name}.value"),
+                shape: vec![4, 1, 1],
+                values: values.to_vec().into(),
+                trainable: false,
+            });
+            ParamId(params.len() - 1)
+        });
+        let params = own.into_iter().collect();
+        nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec(), params });
+        NodeId(nodes.len() - 1)
+    };
+    let constant = || Op::Constant { shape: vec![4, 1, 1] };
+    let gate = match gated {
+        true => push("gate", Op::Unary(Unary::Sigmoid), &[own], None),
+        false => push("gate", constant(), &[], Some([0.5, -2.0, 1.5, 3.0])),
+    };
+    let shift = push("shift", constant(), &[], Some([0.1, 0.2, -0.3, 0.4]));
+    let product = push("product", Op::Binary(Binary::Mul), &[gate, first], None);
+    let sum = push("sum", Op::Binary(Binary::Add), &[product, shift], None);
+    let rest = push("rest", Op::Binary(Binary::Sub), &[sum, second], None);
+    let mean = Op::Reduce { kind: Reduce::Mean, axes: vec![1, 2], keep: false };
+    let end = push("mean", mean, &[rest], None);
+    Network::new("arithmetic", nodes, params, vec![end], Metadata::for_input(&[2, 6, 6])).unwrap()
+}
+
+#[test]
+fn ways_back_know_arithmetic_with_constants_and_gates() {
+    let image = Array4::from_shape_fn((1, 2, 6, 6), |(_, c, y, x)| {
+        0.1 + ((c * 5 + y * 3 + x * 7) % 11) as f32 / 11.0
+    });
+    let ask = |network: &Network, name: &str| {
+        let engine = Engine::compile(network, &Options::default()).unwrap();
+        let method: Method = name.parse().unwrap();
+        attribute(&Question::new(&engine), image.view(), &[1], &method).map(|mut all| all.remove(0))
+    };
+    // Without a ReLU guided backpropagation is the gradient, which the engine has by another way.
+    for gated in [false, true] {
+        let network = arithmetic(gated);
+        let (own, engine) =
+            (ask(&network, "guided-backprop").unwrap(), ask(&network, "gradient").unwrap());
+        assert!(distance(&own.values, &engine.values) < 1e-5, "gated: {gated}");
+        assert!(own.values.iter().any(|v| v.abs() > 1e-4));
+    }
+    let constant = arithmetic(false);
+    assert!(ask(&constant, "deeplift").unwrap().error.unwrap().abs() < 1e-5);
+    // A linear network without branches would conserve all; here constants receive their share.
+    let relevance = ask(&constant, "lrp").unwrap();
+    assert!(relevance.values.iter().all(|v| v.is_finite()));
+    for name in ["deeplift", "lrp"] {
+        let refused = ask(&arithmetic(true), name).unwrap_err().to_string();
+        assert!(refused.contains("'product'") && refused.contains("Mul"), "{refused}");
+    }
+}

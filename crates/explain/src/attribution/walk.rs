@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutaway_engine::{Engine, Options};
-use cutaway_net::{Metadata, Network, Node, NodeId, Op, ParamId};
+use cutaway_net::{Binary, Metadata, Network, Node, NodeId, Op, Param, ParamId};
 use ndarray::{ArrayD, ArrayView4, Axis, Slice, Zip};
 
 use crate::Error;
@@ -86,6 +86,10 @@ impl<'a> Walk<'a> {
             let id = NodeId(i);
             let Some(own) = received.remove(&id) else { continue };
             let at = self.station(id);
+            if at.node.inputs.is_empty() {
+                // A constant: what it receives ends here.
+                continue;
+            }
             for (&input, share) in at.node.inputs.iter().zip(rule.back(&at, &own)?) {
                 match received.get_mut(&input) {
                     Some(sum) => *sum += &share,
@@ -134,10 +138,41 @@ impl Station<'_> {
         &self,
         change: &dyn Fn(usize, &[f32]) -> Vec<f32>,
     ) -> Result<Piece, Error> {
-        if self.node.inputs.len() != 1 {
-            return Err(self.unknown("it has several inputs and is no sum or concatenation"));
+        match self.data_inputs()[..] {
+            [place] => Piece::new(self.engine, self.id, place, change),
+            _ => Err(self.unknown("there is no rule for this function of several values")),
         }
-        Piece::new(self.engine, self.id, change)
+    }
+
+    /// Places of the inputs that depend on the image: all but constants.
+    pub(crate) fn data_inputs(&self) -> Vec<usize> {
+        let network = self.engine.network();
+        let constant = |id: NodeId| matches!(network.node(id).op, Op::Constant { .. });
+        (0..self.node.inputs.len()).filter(|&i| !constant(self.node.inputs[i])).collect()
+    }
+
+    /// Values of the node's shape, summed to that of one of its inputs, which was repeated.
+    pub(crate) fn gathered(&self, values: ArrayD<f32>, index: usize) -> ArrayD<f32> {
+        let shape = self.input(index).shape();
+        let mut values = values;
+        while values.ndim() > shape.len() {
+            values = values.sum_axis(Axis(1));
+        }
+        for (axis, &size) in shape.iter().enumerate().skip(1) {
+            if size == 1 && values.shape()[axis] > 1 {
+                values = values.sum_axis(Axis(axis)).insert_axis(Axis(axis));
+            }
+        }
+        values
+    }
+
+    /// Value of an input with axes of 1 in front of its own, as many as the node's output has.
+    pub(crate) fn spread(&self, index: usize) -> ArrayD<f32> {
+        let mut value = self.input(index).clone();
+        while value.ndim() < self.output().ndim() {
+            value = value.insert_axis(Axis(1));
+        }
+        value
     }
 
     /// Whether the node gives the numbers it takes, in the same order.
@@ -157,23 +192,50 @@ impl Station<'_> {
         }
         match self.node.op {
             Op::Add => Ok(vec![received.clone(); self.node.inputs.len()]),
-            Op::Concat => Ok(self.split(received)),
+            Op::Concat => Ok(self.parts(received, 1)),
             Op::Relu => {
                 let mut gradient = received.clone();
                 let mask = |g: &mut f32, &x: &f32| *g = if x > 0.0 { *g } else { 0.0 };
                 Zip::from(&mut gradient).and(self.input(0)).for_each(mask);
                 Ok(vec![gradient])
             }
-            _ => Ok(vec![self.piece()?.backward(self.input(0), received)?]),
+            Op::ConcatAlong { axis } => Ok(self.parts(received, axis + 1)),
+            Op::Binary(binary) if self.data_inputs().len() > 1 => self.pairs(binary, received),
+            _ => self.gradient_of_one(received),
         }
     }
 
-    /// The parts of a concatenation.
-    fn split(&self, received: &ArrayD<f32>) -> Vec<ArrayD<f32>> {
+    /// The gradient of the one input that depends on the image, zeros for constants.
+    fn gradient_of_one(&self, received: &ArrayD<f32>) -> Result<Vec<ArrayD<f32>>, Error> {
+        let piece = self.piece()?;
+        let all = (0..self.node.inputs.len()).map(|i| match i == piece.place {
+            true => piece.backward(self.input(i), received),
+            false => Ok(ArrayD::zeros(self.input(i).raw_dim())),
+        });
+        all.collect()
+    }
+
+    /// The gradient of both terms or factors.
+    fn pairs(&self, binary: Binary, received: &ArrayD<f32>) -> Result<Vec<ArrayD<f32>>, Error> {
+        let (a, b) = match binary {
+            Binary::Add => (received.clone(), received.clone()),
+            Binary::Sub => (received.clone(), -received.clone()),
+            Binary::Mul => (received * &self.spread(1), received * &self.spread(0)),
+            Binary::Div => {
+                let share = received / &self.spread(1);
+                (share.clone(), -share * self.output())
+            }
+            _ => return Err(self.unknown("there is no rule for this function of two values")),
+        };
+        Ok(vec![self.gathered(a, 0), self.gathered(b, 1)])
+    }
+
+    /// The parts of a concatenation along an axis.
+    fn parts(&self, received: &ArrayD<f32>, axis: usize) -> Vec<ArrayD<f32>> {
         let mut start = 0;
         let parts = (0..self.node.inputs.len()).map(|i| {
-            let end = start + self.input(i).shape()[1];
-            let part = received.slice_axis(Axis(1), Slice::from(start..end)).to_owned();
+            let end = start + self.input(i).shape()[axis];
+            let part = received.slice_axis(Axis(axis), Slice::from(start..end)).to_owned();
             start = end;
             part
         });
@@ -181,50 +243,63 @@ impl Station<'_> {
     }
 }
 
-/// A compiled network of a single node with one input.
+/// A compiled network of a single node, of one of its inputs; the others are constants.
 pub(crate) struct Piece {
     engine: Engine,
+    /// Place of that input.
+    place: usize,
+    /// The node.
+    end: NodeId,
 }
 
 impl Piece {
     fn new(
         engine: &Engine,
         id: NodeId,
+        place: usize,
         change: &dyn Fn(usize, &[f32]) -> Vec<f32>,
     ) -> Result<Piece, Error> {
         let network = engine.network();
         let node = network.node(id);
-        let shape = network.shape(node.inputs[0]).to_vec();
-        let params = node.params.iter().enumerate().map(|(place, &param)| {
+        let shape = network.shape(node.inputs[place]).to_vec();
+        let metadata = Metadata::for_input(&shape);
+        let name = format!("input of {}", node.name);
+        let mut nodes =
+            vec![Node { name, op: Op::Input { shape }, inputs: vec![], params: vec![] }];
+        let mut params: Vec<Param> = Vec::new();
+        let mut inputs = vec![NodeId(0)];
+        for (i, &input) in node.inputs.iter().enumerate().filter(|&(i, _)| i != place) {
+            let constant = network.node(input);
+            let first = params.len();
+            params.extend(constant.params.iter().map(|&param| network.param(param).clone()));
+            let params = (first..params.len()).map(ParamId).collect();
+            inputs.insert(
+                if i < place { inputs.len() - 1 } else { inputs.len() },
+                NodeId(nodes.len()),
+            );
+            nodes.push(Node { params, ..constant.clone() });
+        }
+        let first = params.len();
+        params.extend(node.params.iter().enumerate().map(|(place, &param)| {
             let param = network.param(param).clone();
             let values: Arc<[f32]> = change(place, &param.values).into();
-            cutaway_net::Param { values, ..param }
-        });
-        let params: Vec<_> = params.collect();
-        let metadata = Metadata::for_input(&shape);
-        let input = Node {
-            name: format!("input of {}", node.name),
-            op: Op::Input { shape },
-            inputs: vec![],
-            params: vec![],
-        };
-        let own = Node {
-            inputs: vec![NodeId(0)],
-            params: (0..params.len()).map(ParamId).collect(),
-            ..node.clone()
-        };
-        let piece = Network::new(&node.name, vec![input, own], params, vec![NodeId(1)], metadata)?;
+            Param { values, ..param }
+        }));
+        let end = NodeId(nodes.len());
+        let own = (first..params.len()).map(ParamId).collect();
+        nodes.push(Node { inputs, params: own, ..node.clone() });
+        let piece = Network::new(&node.name, nodes, params, vec![end], metadata)?;
         let options = Options {
             threads: engine.threads(),
             isa: Some(engine.isa()),
             strategy: engine.strategy(),
         };
-        Ok(Piece { engine: Engine::compile(&piece, &options)? })
+        Ok(Piece { engine: Engine::compile(&piece, &options)?, place, end })
     }
 
     pub(crate) fn forward(&self, input: &ArrayD<f32>) -> Result<ArrayD<f32>, Error> {
-        let mut values = self.engine.forward(input.view(), &[NodeId(1)])?;
-        Ok(values.take(NodeId(1)).expect("tapped"))
+        let mut values = self.engine.forward(input.view(), &[self.end])?;
+        Ok(values.take(self.end).expect("tapped"))
     }
 
     /// The transposed Jacobian at `input` times `received`.
@@ -233,7 +308,7 @@ impl Piece {
         input: &ArrayD<f32>,
         received: &ArrayD<f32>,
     ) -> Result<ArrayD<f32>, Error> {
-        let seeds = [(NodeId(1), received.clone())];
+        let seeds = [(self.end, received.clone())];
         let gradients = self.engine.backward(input.view(), &seeds, &[NodeId(0)], false)?;
         Ok(gradients.node(NodeId(0)).expect("asked for").clone())
     }
@@ -241,7 +316,7 @@ impl Piece {
 
 /// Activation functions that work on each number alone.
 pub(crate) fn elementwise(kind: &str) -> bool {
-    const KINDS: [&str; 17] = [
+    const KINDS: [&str; 18] = [
         "Relu",
         "LeakyRelu",
         "PRelu",
@@ -249,6 +324,7 @@ pub(crate) fn elementwise(kind: &str) -> bool {
         "Selu",
         "Celu",
         "Gelu",
+        "GeluTanh",
         "Erf",
         "Sigmoid",
         "HardSigmoid",
