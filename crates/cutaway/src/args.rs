@@ -528,6 +528,18 @@ pub(crate) struct Sequence {
     /// Units of the echo state network
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub(crate) units: usize,
+    /// Spectral radius of its recurrent weights
+    #[arg(long, value_name = "X", default_value_t = 0.9)]
+    pub(crate) radius: f64,
+    /// Its leak, above 0 and up to 1: how much of a state is new at each step
+    #[arg(long, value_name = "X", default_value_t = 0.3)]
+    pub(crate) leak: f64,
+    /// Its input weights are uniform in plus or minus this
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) input_scaling: f64,
+    /// Share of the units that each unit listens to
+    #[arg(long, value_name = "X", default_value_t = 0.1)]
+    pub(crate) density: f64,
     /// What the answer is read from: last, mean, max (not of an echo state network)
     #[arg(long, value_name = "NAME", default_value = "last")]
     pub(crate) readout: String,

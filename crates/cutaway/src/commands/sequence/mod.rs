@@ -15,6 +15,7 @@ use cutaway::net::TrainingRecord;
 use cutaway::recurrent::experiment::Plan;
 use cutaway::recurrent::network::{Direction, Readout, RunnerOptions};
 use cutaway::recurrent::onnx::{self, SequenceModel};
+use cutaway::recurrent::reservoir::Settings;
 use cutaway::recurrent::training::Optimiser;
 use serde_json::{Value, json};
 
@@ -110,7 +111,14 @@ fn wanted(verb: &Sequence, common: &Common) -> Result<Wanted> {
         runner: RunnerOptions { threads: common.threads, isa: common.engine()?.isa },
         ..Plan::default()
     };
-    plan.reservoir.units = verb.units;
+    plan.reservoir = Settings {
+        units: verb.units,
+        spectral_radius: verb.radius,
+        leak: verb.leak,
+        input_scaling: verb.input_scaling,
+        density: verb.density,
+        ..Settings::default()
+    };
     let training = &mut plan.training;
     training.optimiser = match verb.optimizer.as_str() {
         "adam" => Optimiser::adam(verb.rate.unwrap_or(ADAM)),

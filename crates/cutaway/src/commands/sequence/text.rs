@@ -52,6 +52,28 @@ pub(crate) fn command(verb: &Sequence, common: &Common) -> String {
         verb.hidden,
         verb.readout
     );
+    text += &format!(
+        " --longest {} --layers {} --optimizer {} --clip {} --units {} --radius {} --leak {} \
+         --input-scaling {} --density {}",
+        verb.longest,
+        verb.layers,
+        verb.optimizer,
+        verb.clip,
+        verb.units,
+        verb.radius,
+        verb.leak,
+        verb.input_scaling,
+        verb.density
+    );
+    for (flag, value) in [
+        ("rate", verb.rate.map(|rate| rate.to_string())),
+        ("truncate", verb.truncate.map(|steps| steps.to_string())),
+    ] {
+        text += &value.map_or_else(String::new, |value| format!(" --{flag} {value}"));
+    }
+    if verb.keep_duplicates {
+        text += " --keep-duplicates";
+    }
     text += &match (verb.epochs, verb.seconds) {
         (Some(epochs), _) => format!(" --epochs {epochs}"),
         (None, Some(seconds)) => format!(" --seconds {seconds}"),
