@@ -6,8 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// An input of a few kilobytes has no business holding more than this.
-const MEMORY_LIMIT: usize = 256 << 20;
+/// An input of a few kilobytes has no business holding more than this, where its target does not [`allow`] more.
+static MEMORY_LIMIT: AtomicUsize = AtomicUsize::new(256 << 20);
+
+/// Lets inputs hold this many bytes.
+pub fn allow(bytes: usize) {
+    MEMORY_LIMIT.store(bytes, Relaxed);
+}
 /// Reading such an input takes microseconds.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -30,7 +35,7 @@ static ALLOCATOR: Counting = Counting;
 // `exceeded` allocates again, which is sound since the system's allocator holds no lock then, and ends the process.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if HELD.fetch_add(layout.size(), Relaxed).saturating_add(layout.size()) > MEMORY_LIMIT {
+        if HELD.fetch_add(layout.size(), Relaxed).saturating_add(layout.size()) > MEMORY_LIMIT.load(Relaxed) {
             exceeded(layout.size());
         }
         // SAFETY: the caller keeps `GlobalAlloc`'s contract, which is the system allocator's.
@@ -53,7 +58,8 @@ fn exceeded(request: usize) {
         ENDING.store(false, Relaxed);
         return;
     }
-    end(&format!("a request for {request} bytes passed the limit of {MEMORY_LIMIT} bytes"));
+    let limit = MEMORY_LIMIT.load(Relaxed);
+    end(&format!("a request for {request} bytes passed the limit of {limit} bytes"));
 }
 
 /// Says what happened, saves the input that ran, ends the process with exit code 1.

@@ -4,6 +4,8 @@
 
 #[cfg(not(feature = "libfuzzer"))]
 mod guard;
+
+pub use guard::allow;
 #[cfg(not(feature = "libfuzzer"))]
 mod mutate;
 #[cfg(not(feature = "libfuzzer"))]
