@@ -792,15 +792,29 @@ impl Import {
         }
     }
 
+    /// For each node, whether the network's input has a part in it.
+    fn depend_on_input(&self) -> Vec<bool> {
+        let mut depends = vec![false; self.drafts.len()];
+        for (index, draft) in self.drafts.iter().enumerate() {
+            depends[index] = matches!(draft.op, Op::Input { .. })
+                || draft.inputs.iter().any(|input| depends[input.0]);
+        }
+        depends
+    }
+
     fn outputs(&self, outputs: &[ValueInfoProto]) -> Result<Vec<NodeId>> {
         let mut seen = HashSet::new();
         let mut nodes = Vec::new();
+        let depends = self.depend_on_input();
         for output in outputs {
             let name = output.name.as_deref().unwrap_or_default();
             match self.values.get(name) {
-                Some(Value::Node(Operand { node, .. })) if seen.insert(*node) => nodes.push(*node),
-                Some(Value::Node(_)) => {} // another name for the same
-                Some(Value::Constant(_)) => {
+                Some(Value::Node(Operand { node, .. })) if depends[node.0] => {
+                    if seen.insert(*node) {
+                        nodes.push(*node);
+                    } // else another name for the same
+                }
+                Some(_) => {
                     return Err(problem(format!("has an output {name:?} that is a constant")));
                 }
                 None => {
@@ -818,7 +832,7 @@ impl Import {
         extra: Extra,
         file_bytes: usize,
     ) -> Result<Network> {
-        let drafts = std::mem::take(&mut self.drafts);
+        let (drafts, outputs) = constants_late(std::mem::take(&mut self.drafts), outputs);
         let mut params = Vec::new();
         let mut nodes = Vec::with_capacity(drafts.len());
         let mut left = file_bytes
@@ -848,6 +862,39 @@ impl Import {
         }
         Network::new(name, nodes, params, outputs, extra.metadata)
     }
+}
+
+/// The nodes with each constant right before the first that takes it, wherever reading came upon it: so that
+/// a network that is written and read again has its nodes in the same order.
+fn constants_late(drafts: Vec<Draft>, outputs: Vec<NodeId>) -> (Vec<Draft>, Vec<NodeId>) {
+    let is_constant = |id: NodeId| matches!(drafts[id.0].op, Op::Constant { .. });
+    let mut order: Vec<NodeId> = Vec::with_capacity(drafts.len());
+    let mut placed = vec![false; drafts.len()];
+    let mut place = |id: NodeId| {
+        if !std::mem::replace(&mut placed[id.0], true) {
+            order.push(id);
+        }
+    };
+    for id in (0..drafts.len()).map(NodeId).filter(|&id| !is_constant(id)) {
+        drafts[id.0]
+            .inputs
+            .iter()
+            .copied()
+            .filter(|&input| is_constant(input))
+            .for_each(&mut place);
+        place(id);
+    }
+    // Those that nothing takes.
+    (0..drafts.len()).map(NodeId).for_each(place);
+    let mut now = vec![NodeId(0); drafts.len()];
+    order.iter().enumerate().for_each(|(index, old)| now[old.0] = NodeId(index));
+    let mut old: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+    let moved = order.iter().map(|id| {
+        let mut draft = old[id.0].take().expect("each is placed once");
+        draft.inputs.iter_mut().for_each(|input| *input = now[input.0]);
+        draft
+    });
+    (moved.collect(), outputs.iter().map(|output| now[output.0]).collect())
 }
 
 /// Batch size, where fixed, and shape of one sample.

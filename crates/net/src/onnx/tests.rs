@@ -331,3 +331,32 @@ fn what_is_made_while_reading_is_bounded() {
     });
     assert_says(&text, &["\"huge\" (ConstantOfShape)", "the most that is supported"]);
 }
+
+/// The model with a last node of its own, which takes the given inputs and is the output.
+fn with_last(model: &mut ModelProto, operator: &str, inputs: &[&str]) {
+    let graph = model.graph.as_mut().unwrap();
+    graph.initializer.push(TensorProto::from_floats("c", &[1, 3, 1, 1, 1], &[0.5, 1.5, 2.5]));
+    graph.node.push(NodeProto {
+        op_type: Some(operator.into()),
+        input: inputs.iter().map(|&input| input.to_owned()).collect(),
+        output: vec!["last".into()],
+        ..NodeProto::default()
+    });
+    graph.output[0].name = Some("last".into());
+}
+
+#[test]
+fn a_constant_stands_before_the_first_that_takes_it_also_when_written_and_read_again() {
+    // The constant comes first and has an axis more: the image is given another shape after it was met.
+    let network = result_of(|model| with_last(model, "Sub", &["c", "image"])).unwrap();
+    let names: Vec<&str> = network.nodes().iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names[names.len() - 3..], ["last.reshaped", "c", "last"]);
+    let again = from_bytes(&to_bytes(&network).unwrap()).unwrap();
+    assert_eq!(again.hash(), network.hash());
+}
+
+#[test]
+fn an_answer_that_does_not_depend_on_the_image_is_refused_as_a_constant() {
+    let text = refused(|model| with_last(model, "PRelu", &["c", "c"]));
+    assert_says(&text, &["\"last\"", "constant"]);
+}
