@@ -25,6 +25,7 @@ mod matrix;
 pub mod metrics;
 pub mod network;
 pub mod onnx;
+mod random;
 pub mod reservoir;
 pub mod training;
 

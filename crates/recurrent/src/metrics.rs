@@ -1,5 +1,6 @@
 //! How well a classifier does on classes of different sizes.
 
+use cutaway_data::sequences::Targets;
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,26 @@ use serde::{Deserialize, Serialize};
 pub struct Confusion {
     /// `[true class][answer]`
     pub counts: Vec<Vec<usize>>,
+}
+
+/// The first of the largest; scores that are no numbers count as smallest.
+pub(crate) fn most_probable<T: PartialOrd>(scores: &[T]) -> usize {
+    let is_number = |score: &T| score.partial_cmp(score).is_some();
+    (0..scores.len()).fold(0, |best, k| {
+        if scores[k] > scores[best] || !is_number(&scores[best]) { k } else { best }
+    })
+}
+
+/// The right class of every question: a sequence, or a step that is asked about, sequence after sequence; empty
+/// where numbers are asked for.
+pub(crate) fn labels(targets: &Targets) -> Vec<usize> {
+    match targets {
+        Targets::Classes { labels, .. } => labels.clone(),
+        Targets::Steps { labels, .. } => {
+            labels.iter().flatten().flatten().map(|&label| usize::from(label)).collect()
+        }
+        Targets::Numbers(_) => Vec::new(),
+    }
 }
 
 /// An estimate with an interval around it.

@@ -5,6 +5,7 @@ use cutaway_engine::reservoir::{Activation, Input, Reading, Sparse};
 use rayon::prelude::*;
 
 use super::gradients::{EpochGradients, GradientNorms, distances};
+use super::loss::by_answer;
 use crate::error::{Error, Result};
 use crate::flow::{Curve, across};
 use crate::reservoir::{EchoStateNetwork, States};
@@ -25,7 +26,7 @@ pub fn echo_gradients(network: &EchoStateNetwork, probes: &Sequences) -> Result<
     let curves: Vec<Vec<f64>> = (0..probes.len())
         .into_par_iter()
         .map(|i| {
-            let by = by_values(&values[i * outputs..(i + 1) * outputs], &probes.targets, i);
+            let by = by_answer(&values[i * outputs..(i + 1) * outputs], &probes.targets, i);
             curve(network, probes, i, &by, &transposed)
         })
         .collect::<Result<_>>()?;
@@ -46,21 +47,6 @@ pub(super) fn echo_norms(network: &EchoStateNetwork, probes: &Sequences) -> Resu
         distances,
     };
     Ok(GradientNorms { probes: probes.len(), epochs: vec![found] })
-}
-
-/// The derivative of the loss by the readout's values.
-fn by_values(values: &[f64], targets: &Targets, i: usize) -> Vec<f64> {
-    match targets {
-        Targets::Classes { labels, .. } => {
-            let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let powers: Vec<f64> = values.iter().map(|v| (v - largest).exp()).collect();
-            let sum: f64 = powers.iter().sum();
-            let right = |class: usize| f64::from(u8::from(class == labels[i]));
-            powers.iter().enumerate().map(|(class, p)| p / sum - right(class)).collect()
-        }
-        Targets::Numbers(numbers) => vec![2.0 * (values[0] - f64::from(numbers[i]))],
-        Targets::Steps { .. } => unreachable!("returned before"),
-    }
 }
 
 /// `log10 ‖∂L/∂h(T−d)‖`, −∞ for 0.

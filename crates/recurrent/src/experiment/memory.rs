@@ -4,6 +4,7 @@
 use cutaway_data::sequences::{Inputs, Sequences, Targets};
 use serde::Serialize;
 
+use super::loss::{by_answer, by_class};
 use crate::Matrix;
 use crate::cells::Weights;
 use crate::error::Result;
@@ -188,23 +189,6 @@ fn seeds(network: &Network, t: &Trajectory<'_>, targets: &Targets, i: usize) -> 
         }
     }
     seeds
-}
-
-fn by_answer(answer: &[f64], targets: &Targets, i: usize) -> Vec<f64> {
-    match targets {
-        Targets::Classes { labels, .. } => by_class(answer, labels[i]),
-        Targets::Numbers(numbers) => vec![2.0 * (answer[0] - f64::from(numbers[i]))],
-        Targets::Steps { .. } => vec![0.0; answer.len()],
-    }
-}
-
-/// Of the cross-entropy: the softmax minus one at the right class.
-fn by_class(answer: &[f64], label: usize) -> Vec<f64> {
-    let largest = answer.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = answer.iter().map(|y| (y - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    let one = |class: usize| f64::from(u8::from(class == label));
-    powers.iter().enumerate().map(|(class, p)| p / sum - one(class)).collect()
 }
 
 /// The linear head in double precision.

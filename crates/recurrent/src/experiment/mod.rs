@@ -23,6 +23,7 @@
 mod compare;
 mod echo;
 mod gradients;
+mod loss;
 mod memory;
 mod padding;
 mod plan;

@@ -3,10 +3,10 @@
 use cutaway_data::sequences::{Inputs, Sequences, Targets};
 use serde::Serialize;
 
-use super::trained::{Trained, labels};
+use super::trained::Trained;
 use crate::error::Result;
-use crate::metrics::Confusion;
-use crate::network::{Purpose, Random};
+use crate::metrics::{Confusion, labels};
+use crate::random::{Purpose, Random};
 
 /// Symbols of a sequence that stay before those that are put in: a signal peptide has 15 to 30 residues.
 pub const AFTER: usize = 40;

@@ -3,6 +3,7 @@
 use cutaway_data::sequences::{Sequences, Targets};
 
 use crate::error::Result;
+use crate::metrics::most_probable;
 use crate::network::Runner;
 use crate::reservoir::EchoStateNetwork;
 
@@ -41,18 +42,21 @@ impl Trained {
     pub fn classes(&self, data: &Sequences) -> Result<Vec<usize>> {
         let scores = self.scores(data)?;
         let Targets::Steps { names, labels } = &data.targets else {
-            return Ok(scores.iter().map(|s| best(s)).collect());
+            return Ok(scores.iter().map(|s| most_probable(s)).collect());
         };
         let mut classes = Vec::new();
         for (scores, labels) in scores.iter().zip(labels) {
             let asked = labels.iter().enumerate().filter(|(_, label)| label.is_some());
             match self {
                 Trained::Network(_) => {
-                    classes.extend(
-                        asked.map(|(t, _)| best(&scores[t * names.len()..][..names.len()])),
-                    );
+                    classes
+                        .extend(asked.map(|(t, _)| {
+                            most_probable(&scores[t * names.len()..][..names.len()])
+                        }));
                 }
-                Trained::Echo(_) => classes.extend(scores.chunks_exact(names.len()).map(best)),
+                Trained::Echo(_) => {
+                    classes.extend(scores.chunks_exact(names.len()).map(most_probable))
+                }
             }
         }
         Ok(classes)
@@ -72,20 +76,4 @@ fn rows(values: &[f64], data: &Sequences, outputs: usize) -> Vec<Vec<f64>> {
         own.to_vec()
     };
     (0..data.len()).map(&mut take).collect()
-}
-
-/// The place of the largest, of several the first.
-fn best(scores: &[f64]) -> usize {
-    (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best })
-}
-
-/// The right answers in the order of [`Trained::classes`]; empty where numbers are asked for.
-pub(super) fn labels(targets: &Targets) -> Vec<usize> {
-    match targets {
-        Targets::Classes { labels, .. } => labels.clone(),
-        Targets::Steps { labels, .. } => {
-            labels.iter().flatten().flatten().map(|&l| usize::from(l)).collect()
-        }
-        Targets::Numbers(_) => Vec::new(),
-    }
 }

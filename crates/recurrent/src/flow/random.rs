@@ -2,6 +2,8 @@
 
 use nalgebra::DMatrix;
 
+use crate::random::{STEP, mix};
+
 /// SplitMix64 (Steele, Lea and Flood 2014): a few numbers, the same everywhere.
 pub(super) struct Random(u64);
 
@@ -11,11 +13,9 @@ impl Random {
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let mixed = mix(self.0);
+        self.0 = self.0.wrapping_add(STEP);
+        mixed
     }
 
     /// Above 0, at most 1.

@@ -4,8 +4,8 @@ use cutaway_engine::cells::Cell;
 use serde::{Deserialize, Serialize};
 
 use super::network::{EMBEDDING, Network};
-use super::random::{Purpose, Random};
 use crate::error::{Error, Result};
+use crate::random::{Purpose, Random};
 
 /// How parameters are drawn. What is not said here is PyTorch's default: the embedding normal with deviation 1,
 /// recurrent layers uniform in ±1/√hidden, the head uniform in ±1/√features.

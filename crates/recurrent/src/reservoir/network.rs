@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gram, Input, Reading, Readout, Reservoir, Settings, Weights, setting};
 use crate::error::{Error, Result};
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, labels, most_probable};
 
 /// Which states the readout of a whole sequence sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -415,16 +415,6 @@ pub(super) fn width(inputs: &Inputs) -> usize {
 }
 
 /// The classes asked for, sequence after sequence, step after step; none for numbers.
-fn labels(targets: &Targets) -> Vec<usize> {
-    match targets {
-        Targets::Classes { labels, .. } => labels.clone(),
-        Targets::Numbers(_) => Vec::new(),
-        Targets::Steps { labels, .. } => {
-            labels.iter().flatten().flatten().map(|&label| usize::from(label)).collect()
-        }
-    }
-}
-
 /// A weight for each class with which they all count the same, 1 in the mean over samples.
 fn class_weights(labels: &[usize], classes: usize) -> Vec<f64> {
     let mut counts = vec![0.0; classes];
@@ -434,8 +424,7 @@ fn class_weights(labels: &[usize], classes: usize) -> Vec<f64> {
 }
 
 fn greatest(values: &[f64], outputs: usize) -> Vec<usize> {
-    let first = |row: &[f64]| (0..outputs).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
-    values.chunks(outputs).map(|row| first(row).expect("one output at least")).collect()
+    values.chunks(outputs).map(most_probable).collect()
 }
 
 fn check(train: &Sequences, validation: &Sequences, options: &FitOptions) -> Result<()> {

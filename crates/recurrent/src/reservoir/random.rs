@@ -3,6 +3,8 @@
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng as _;
 
+use crate::random::{below, mix};
+
 /// What a stream of random numbers is for.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
@@ -27,28 +29,15 @@ impl Random {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
-    /// Uniform in `0..bound` by Lemire's multiply-shift; the bias is below `bound` / 2^64.
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
-    }
-
     /// `count` different numbers of `0..bound`, rising (Floyd's method; Bentley and Floyd 1987).
     pub(super) fn choose(&mut self, count: usize, bound: usize) -> Vec<usize> {
         let mut chosen = std::collections::BTreeSet::new();
         for last in bound - count..bound {
-            let candidate = self.below(last + 1);
+            let candidate = below(&mut self.0, last + 1);
             if !chosen.insert(candidate) {
                 chosen.insert(last);
             }
         }
         chosen.into_iter().collect()
     }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): keeps neighbouring seeds apart.
-fn mix(value: u64) -> u64 {
-    let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

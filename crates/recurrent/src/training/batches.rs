@@ -1,6 +1,6 @@
 //! The order of an epoch: batches of like lengths, shuffled.
 
-use crate::network::{Purpose, Random};
+use crate::random::{Purpose, Random};
 
 /// Batches whose sequences are sorted by length together.
 const BUCKET: usize = 8;

@@ -3,9 +3,9 @@
 use cutaway_data::sequences::{Sequences, Targets};
 use serde::Serialize;
 
-use super::loss::{ClassWeights, Judge, Tally, most_probable};
+use super::loss::{ClassWeights, Judge, Tally};
 use crate::error::Result;
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, most_probable};
 use crate::network::{Runner, check_targets};
 
 /// Answers compared with targets.

@@ -4,6 +4,7 @@ use cutaway_data::sequences::Targets;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::metrics::most_probable;
 
 /// How much each class counts in the cross-entropy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -115,17 +116,6 @@ impl Judge {
         *by = (scale * 2.0 * difference) as f32;
         Tally { loss: difference * difference, weight: 1.0, correct: 0, asked: 1 }
     }
-}
-
-/// The first of the largest; scores that are no numbers count as smallest.
-pub(crate) fn most_probable(scores: &[f32]) -> usize {
-    let mut best = 0;
-    for (k, score) in scores.iter().enumerate() {
-        if *score > scores[best] || scores[best].is_nan() {
-            best = k;
-        }
-    }
-    best
 }
 
 fn balanced(targets: &Targets, classes: usize) -> Vec<f32> {

@@ -31,9 +31,9 @@ impl Random {
         (0..12).map(|_| self.symmetric()).sum::<f32>() * 0.5
     }
 
-    /// An integer in `0..bound` by Lemire's multiply-shift.
+    /// An integer in `0..bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
+        below(&mut self.0, bound)
     }
 
     /// Fisher and Yates's shuffle.
@@ -44,9 +44,17 @@ impl Random {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-fn mix(value: u64) -> u64 {
-    let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+/// An integer in `0..bound` by Lemire's multiply-shift; the bias is below `bound` / 2^64.
+pub(crate) fn below(rng: &mut Pcg64, bound: usize) -> usize {
+    ((u128::from(rng.next_u64()) * bound as u128) >> 64) as usize
+}
+
+/// From one state of SplitMix64 to the next.
+pub(crate) const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// SplitMix64 (Steele, Lea and Flood 2014): keeps neighbouring seeds apart.
+pub(crate) fn mix(value: u64) -> u64 {
+    let z = value.wrapping_add(STEP);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
