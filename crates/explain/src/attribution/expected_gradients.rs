@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
 use super::random::{Purpose, Random};
-use super::{Attribute, Raw, at_least};
+use super::{Attribute, Raw, at_least, one_by_one};
 use crate::Error;
 
 /// Integrated gradients, averaged over baselines that are drawn from typical images: `E[(x − x′) ·
@@ -75,12 +75,12 @@ impl Attribute for ExpectedGradients {
         let count = background.shape()[0];
         let pairs: Vec<(usize, f64)> =
             (0..self.samples).map(|_| (random.below(count), random.unit())).collect();
-        let one = |(image, &class): (ArrayView3<'_, f32>, &usize)| {
+        let one = |image: ArrayView3<'_, f32>, class: usize| {
             let values = mean_over(ask, image, class, background, &pairs)?;
             let start: f64 = ask.values(background, &[class])?.iter().sum::<f64>() / count as f64;
             let own = ask.values(image.insert_axis(ndarray::Axis(0)), &[class])?[0];
             Ok(Raw::image(values).expecting(own - start))
         };
-        images.outer_iter().zip(classes).map(one).collect()
+        one_by_one(images, classes, one)
     }
 }

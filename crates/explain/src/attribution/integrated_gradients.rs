@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
 use super::baseline::Baseline;
-use super::{Attribute, Raw, at_least};
+use super::{Attribute, Raw, at_least, one_by_one};
 use crate::Error;
 
 /// `(x − x′) · ∫₀¹ ∂f/∂x (x′ + α (x − x′)) dα` (Sundararajan, Taly and Yan 2017, "Axiomatic
@@ -139,10 +139,10 @@ impl Attribute for IntegratedGradients {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        let one = |(image, &class): (ArrayView3<'_, f32>, &usize)| {
+        let one = |image: ArrayView3<'_, f32>, class: usize| {
             self.one(ask, image, class, &self.baseline.of(ask.network(), image)?)
         };
-        images.outer_iter().zip(classes).map(one).collect()
+        one_by_one(images, classes, one)
     }
 }
 

@@ -11,7 +11,7 @@ use super::linear::solve;
 use super::masks::masked_values;
 use super::random::{Purpose, Random};
 use super::segments::{Segments, spread};
-use super::{Attribute, Raw, at_least};
+use super::{Attribute, Raw, at_least, one_by_one};
 use crate::Error;
 
 /// Shapley values of parts of the image by weighted least squares over coalitions (Lundberg and Lee
@@ -180,11 +180,7 @@ impl Attribute for KernelShap {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        images
-            .outer_iter()
-            .zip(classes)
-            .map(|(image, &class)| self.one(ask, image, class))
-            .collect()
+        one_by_one(images, classes, |image, class| self.one(ask, image, class))
     }
 }
 

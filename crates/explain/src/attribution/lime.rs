@@ -9,7 +9,7 @@ use super::linear::ridge;
 use super::masks::masked_values;
 use super::random::{Purpose, Random};
 use super::segments::{Segments, spread};
-use super::{Attribute, Raw, at_least};
+use super::{Attribute, Raw, at_least, one_by_one};
 use crate::Error;
 
 /// A linear model of the network around the image (Ribeiro, Singh and Guestrin 2016, "Why Should I
@@ -96,11 +96,7 @@ impl Attribute for Lime {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        images
-            .outer_iter()
-            .zip(classes)
-            .map(|(image, &class)| self.one(ask, image, class))
-            .collect()
+        one_by_one(images, classes, |image, class| self.one(ask, image, class))
     }
 }
 

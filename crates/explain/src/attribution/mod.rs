@@ -59,7 +59,7 @@ mod walk;
 
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView4, Axis, Slice};
+use ndarray::{Array3, ArrayView3, ArrayView4, Axis, Slice};
 use serde::Serialize;
 
 pub(crate) use ask::Ask;
@@ -207,6 +207,15 @@ pub(crate) trait Attribute {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error>;
+}
+
+/// A method's `run` where it works on one image at a time.
+pub(crate) fn one_by_one(
+    images: ArrayView4<'_, f32>,
+    classes: &[usize],
+    mut one: impl FnMut(ArrayView3<'_, f32>, usize) -> Result<Raw, Error>,
+) -> Result<Vec<Raw>, Error> {
+    images.outer_iter().zip(classes).map(|(image, &class)| one(image, class)).collect()
 }
 
 /// Refuses a number below the least that makes sense.

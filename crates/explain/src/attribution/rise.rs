@@ -8,7 +8,7 @@ use super::baseline::Baseline;
 use super::masks::masked_values;
 use super::random::{Purpose, Random};
 use super::resample::{Corners, bilinear};
-use super::{Attribute, Raw, at_least};
+use super::{Attribute, Raw, at_least, one_by_one};
 use crate::Error;
 
 /// `1 / (n p) · Σ f(x ∘ M) M` over random smooth masks (Petsiuk, Das and Saenko 2018, "RISE", section
@@ -90,10 +90,6 @@ impl Attribute for Rise {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        images
-            .outer_iter()
-            .zip(classes)
-            .map(|(image, &class)| self.one(ask, image, class))
-            .collect()
+        one_by_one(images, classes, |image, class| self.one(ask, image, class))
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
 use super::random::{Purpose, Random};
-use super::{Attribute, Raw, at_least};
+use super::{Attribute, Raw, at_least, one_by_one};
 use crate::Error;
 
 /// The mean gradient over copies of the image with Gaussian noise, `1/n Σ ∂f/∂x (x + ε)`, `ε ~
@@ -78,13 +78,13 @@ impl Attribute for SmoothGrad {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        let one = |(image, &class): (ArrayView3<'_, f32>, &usize)| {
+        let one = |image: ArrayView3<'_, f32>, class: usize| {
             let sigma = self.sigma(image);
             let mut random = Random::new(ask.seed(), Purpose::SmoothGrad, 0);
             let mut noise =
                 || Array3::from_shape_fn(image.dim(), |_| (sigma * random.normal()) as f32);
             Ok(Raw::image(mean_gradient(ask, image, class, self.samples, &mut noise)?))
         };
-        images.outer_iter().zip(classes).map(one).collect()
+        one_by_one(images, classes, one)
     }
 }

@@ -60,19 +60,42 @@ fn filters(import: &Import, call: &Call<'_>, flat: bool) -> Result<Weight, Strin
     }
 }
 
+/// What convolutions and transposed ones have in common.
+struct Window {
+    input: NodeId,
+    /// Whether the image is a signal, of one row.
+    flat: bool,
+    size: [usize; 2],
+    weight: Weight,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+}
+
+impl Window {
+    fn of(import: &mut Import, call: &Call<'_>) -> Result<Window, String> {
+        let (input, flat) = image_input(import, call)?;
+        let [_, height, width] = image(import.shape(input))?;
+        let weight = filters(import, call, flat)?;
+        let a = &call.attributes;
+        let kernel = [weight.shape[2], weight.shape[3]];
+        let declared = window::pair(a, "kernel_shape", 0, flat)?;
+        if declared[1] != 0 && declared != kernel {
+            return Err(format!(
+                "kernel_shape is {declared:?} but the weight's kernel is {kernel:?}"
+            ));
+        }
+        let stride = window::pair(a, "strides", 1, flat)?;
+        let dilation = window::pair(a, "dilations", 1, flat)?;
+        Ok(Window { input, flat, size: [height, width], weight, kernel, stride, dilation })
+    }
+}
+
 /// Inputs: image, weight `[out, in / groups, height, width]`, optional bias `[out]`.
 pub(super) fn read(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let (input, flat) = image_input(import, call)?;
-    let [_, height, width] = image(import.shape(input))?;
-    let weight = filters(import, call, flat)?;
+    let Window { input, flat, size: [height, width], weight, kernel, stride, dilation } =
+        Window::of(import, call)?;
     let a = &call.attributes;
-    let kernel = [weight.shape[2], weight.shape[3]];
-    let declared = window::pair(a, "kernel_shape", 0, flat)?;
-    if declared[1] != 0 && declared != kernel {
-        return Err(format!("kernel_shape is {declared:?} but the weight's kernel is {kernel:?}"));
-    }
-    let (stride, dilation) =
-        (window::pair(a, "strides", 1, flat)?, window::pair(a, "dilations", 1, flat)?);
     let padding = window::padding(a, [height, width], kernel, dilation, stride, flat)?;
     let groups = usize::try_from(a.int("group", 1)?).unwrap_or(0);
     let mut params = vec![weight];
@@ -97,17 +120,9 @@ pub(super) fn write_transposed(conv: &ConvTranspose, weight: &[usize]) -> Writte
 
 /// Inputs: image, weight `[in, out / groups, height, width]`, optional bias `[out]`.
 pub(super) fn read_transposed(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    let (input, flat) = image_input(import, call)?;
-    let [_, height, width] = image(import.shape(input))?;
-    let weight = filters(import, call, flat)?;
+    let Window { input, flat, size: [height, width], weight, kernel, stride, dilation } =
+        Window::of(import, call)?;
     let a = &call.attributes;
-    let kernel = [weight.shape[2], weight.shape[3]];
-    let declared = window::pair(a, "kernel_shape", 0, flat)?;
-    if declared[1] != 0 && declared != kernel {
-        return Err(format!("kernel_shape is {declared:?} but the weight's kernel is {kernel:?}"));
-    }
-    let (stride, dilation) =
-        (window::pair(a, "strides", 1, flat)?, window::pair(a, "dilations", 1, flat)?);
     let mut extra = window::pair(a, "output_padding", 0, flat)?;
     if flat {
         extra[0] = 0;
