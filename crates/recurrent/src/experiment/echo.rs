@@ -33,10 +33,10 @@ pub fn echo_gradients(network: &EchoStateNetwork, probes: &Sequences) -> Result<
     across(&curves.iter().map(Vec::as_slice).collect::<Vec<_>>()).map(Some)
 }
 
-/// The same at as many distances as the other networks' norms have.
-pub(super) fn echo_norms(network: &EchoStateNetwork, probes: &Sequences) -> Result<GradientNorms> {
-    let Some(curve) = echo_gradients(network, probes)? else {
-        return Ok(GradientNorms { probes: 0, epochs: Vec::new() });
+/// The curve at as many distances as the other networks' norms have.
+pub(super) fn echo_norms(curve: Option<&Curve>, probes: usize) -> GradientNorms {
+    let Some(curve) = curve else {
+        return GradientNorms { probes: 0, epochs: Vec::new() };
     };
     let distances = distances(curve.mean.len());
     let found = EpochGradients {
@@ -46,7 +46,7 @@ pub(super) fn echo_norms(network: &EchoStateNetwork, probes: &Sequences) -> Resu
         zeros: distances.iter().map(|&d| curve.zeros[d]).collect(),
         distances,
     };
-    Ok(GradientNorms { probes: probes.len(), epochs: vec![found] })
+    GradientNorms { probes, epochs: vec![found] }
 }
 
 /// `log10 ‖∂L/∂h(T−d)‖`, −∞ for 0.

@@ -6,12 +6,13 @@ use std::time::Instant;
 use cutaway_data::sequences::{Sequences, Targets};
 use serde::Serialize;
 
-use super::echo::echo_norms;
+use super::echo::{echo_gradients, echo_norms};
 use super::gradients::{EpochGradients, GradientNorms};
 use super::padding::{LengthBin, PaddingPoint, by_length, by_padding};
 use super::trained::Trained;
 use super::{Kind, Parts, Plan};
 use crate::error::Result;
+use crate::flow::Curve;
 use crate::metrics::{Confusion, Interval, labels};
 use crate::network::{Direction, Network, Runner};
 use crate::reservoir::{EchoStateNetwork, FitOptions, States};
@@ -63,6 +64,8 @@ pub struct Outcome {
     pub run: Run,
     /// The network.
     pub trained: Trained,
+    /// Of an echo state network that says something of a whole sequence: [`echo_gradients`] on the run's probes.
+    pub echo_gradients: Option<Curve>,
 }
 
 /// Trains a network of one kind and measures it.
@@ -105,6 +108,7 @@ pub fn test(network: Network, plan: &Plan, seed: u64, parts: &Parts) -> Result<O
             epochs: vec![EpochGradients::of(&runner, &probes, 0)?],
         },
         trained: Trained::Network(Box::new(runner)),
+        echo_gradients: None,
         training: None,
     };
     measured(kind, a.direction, seed, parts, made)
@@ -118,6 +122,7 @@ struct Made {
     seconds: f64,
     loss: Option<f64>,
     gradient_norms: GradientNorms,
+    echo_gradients: Option<Curve>,
     training: Option<Training>,
 }
 
@@ -147,6 +152,7 @@ fn network(
         loss: Some(loss),
         gradient_norms: GradientNorms { probes: probes.len(), epochs: watch.found },
         trained: Trained::Network(Box::new(runner)),
+        echo_gradients: None,
         training: Some(training),
     })
 }
@@ -200,6 +206,7 @@ fn echo(
     let clock = Instant::now();
     let network = EchoStateNetwork::fit(&parts.train, &parts.validation, &options)?;
     let seconds = clock.elapsed().as_secs_f64();
+    let found = echo_gradients(&network, probes)?;
     let readout = network.readout();
     let numbers = matches!(parts.test.targets, Targets::Numbers(_));
     Ok(Made {
@@ -207,7 +214,8 @@ fn echo(
         hidden: plan.reservoir.units,
         seconds,
         loss: if numbers { Some(network.score(&parts.test)?) } else { None },
-        gradient_norms: echo_norms(&network, probes)?,
+        gradient_norms: echo_norms(found.as_ref(), probes.len()),
+        echo_gradients: found,
         trained: Trained::Echo(Box::new(network)),
         training: None,
     })
@@ -249,7 +257,7 @@ fn measured(
         by_padding: by_padding(&made.trained, test, seed)?,
         training: made.training,
     };
-    Ok(Outcome { run, trained: made.trained })
+    Ok(Outcome { run, trained: made.trained, echo_gradients: made.echo_gradients })
 }
 
 /// Sequences spread evenly over all lengths of a set.

@@ -3,8 +3,7 @@
 use cutaway::data::sequences::{Inputs, Sequences, Targets};
 use cutaway::recurrent::baselines::{BaselineResult, measure_all};
 use cutaway::recurrent::experiment::{
-    self, Compared, Kind, Memory, Outcome, Plan, Run, Trained, compare, echo_gradients, memory,
-    probes,
+    self, Compared, Kind, Memory, Outcome, Plan, Run, Trained, compare, memory, probes,
 };
 use cutaway::recurrent::flow::{Attribution, Curve, Substitutions, attribution, substitutions};
 use cutaway::recurrent::network::{Direction, Network, Runner, input_gradients};
@@ -215,7 +214,7 @@ struct Collected {
 impl Collected {
     /// Keeps a run; of the first of its kind also how it remembers, and the network.
     fn take(&mut self, outcome: Outcome, first: bool, task: &Task, plan: &Plan) -> Result<()> {
-        let Outcome { run, trained } = outcome;
+        let Outcome { run, trained, echo_gradients } = outcome;
         let number = self.runs.len();
         self.runs.push(run);
         let run = &self.runs[number];
@@ -227,9 +226,9 @@ impl Collected {
         if !first {
             return Ok(());
         }
-        let probes = probes(&task.parts.test, plan.probes);
         match trained {
             Trained::Network(runner) => {
+                let probes = probes(&task.parts.test, plan.probes);
                 let found = memory(runner.network(), &probes);
                 let what = format!("How {} remembers", name(run.cell, run.direction));
                 if let Some(memory) = of_finite(found, &what, &mut self.notes)?.flatten() {
@@ -247,7 +246,7 @@ impl Collected {
                 }
             }
             Trained::Echo(network) => {
-                if let Some(states) = echo_gradients(&network, &probes)? {
+                if let Some(states) = echo_gradients {
                     let (cell, direction) = (run.cell, run.direction);
                     self.flows.push(Flow { cell, direction, states, memory: None });
                 }
