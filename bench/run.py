@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Cutaway and PyTorch side by side on this machine.
+"""Cutaway and its peers (PyTorch, ONNX Runtime, ReservoirPy, Foolbox) side by side on this machine.
 
     python3 bench/run.py                        # everything, about half an hour on two cores
     python3 bench/run.py --only train,infer     # some sections
@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import machine, page, tables  # noqa: E402
 from harness.sections import SECTIONS, Effort  # noqa: E402
-from harness.sides import BENCH, ROOT, BenchError, Sides  # noqa: E402
+from harness.sides import BENCH, ROOT, BenchError, Sides, Skipped  # noqa: E402
 
 RESULTS = BENCH / "results.json"
 PERFORMANCE = ROOT / "docs" / "performance.md"
@@ -33,6 +33,7 @@ def parse():
     parser.add_argument("--repetitions", type=int, help="rounds of every measurement (default 5; 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that everything works")
     parser.add_argument("--data", default="mnist", help="data set of the memory, sweep and attack sections (default mnist)")
+    parser.add_argument("--onnx", help="folder with the models of the onnx section (default: the folder onnx in CUTAWAY_DATA)")
     parser.add_argument("--out", help="write what was measured to this JSON file")
     parser.add_argument("--write-docs", action="store_true", help=f"merge into {RESULTS.name} and docs/performance.md")
     arguments = parser.parse_args()
@@ -47,6 +48,7 @@ def parse():
 
 def measure(name, sides, effort, arguments):
     extra = {"data": arguments.data} if name in ("memory", "sweep", "attack") else {}
+    extra |= {"folder": arguments.onnx} if name == "onnx" else {}
     result = SECTIONS[name](sides, effort, **extra)
     return {
         "result": result,
@@ -95,6 +97,8 @@ def main():
         try:
             measured[name] = measure(name, sides, effort, arguments)
             print(tables.block(name, measured[name]), flush=True)
+        except Skipped as why:
+            print(f"skipped: {why}", flush=True)
         except BenchError as error:
             failed.append(name)
             print(f"not measured: {error}", flush=True)

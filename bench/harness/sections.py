@@ -1,10 +1,13 @@
 """What is measured. Each section is a function of the two sides and the effort, and returns plain numbers for JSON."""
 
+import os
 import pathlib
 import statistics
 import struct
 import tempfile
 import zlib
+
+from .sides import Skipped
 
 LAYOUTS = ("nchw", "nhwc")
 TRAIN_BATCHES = (32, 64, 128, 256)
@@ -12,6 +15,8 @@ INFER_BATCHES = (441, 1000)
 SWEEP_BATCHES = (49, 64, 147, 441)
 CELLS = ("tanh", "lstm", "gru")
 LENGTHS = (128, 512, 1024)
+ONNX_MODELS = ("mobilenet_v2_f32_from_int8", "light_resnet50", "light_squeezenet", "light_vgg19")
+ONNX_BATCHES = (1, 32)
 
 # Multiply-adds of one image, layer by layer: output height * width * channels * weights that feed one output.
 MACS = (24 * 24 * 32 * 25, 20 * 20 * 32 * 800, 8 * 8 * 64 * 288, 6 * 6 * 64 * 576, 576 * 100, 100 * 10)
@@ -31,6 +36,8 @@ class Effort:
         self.train_batches = (64,) if quick else TRAIN_BATCHES
         self.lengths = (128,) if quick else LENGTHS
         self.tokens = 50_000 if quick else 260_000
+        self.onnx_batches = ONNX_BATCHES[:1] if quick else ONNX_BATCHES
+        self.onnx_seconds = 0.5 if quick else 3
         self.quick = quick
 
 
@@ -358,6 +365,43 @@ def our_attack(sides, flags):
     }
 
 
+def onnx(sides, effort, folder):
+    """Forward passes of real ONNX models beside ONNX Runtime: the median pass of a batch in milliseconds. `folder` holds the
+    models; without one it is the folder `onnx` in CUTAWAY_DATA."""
+    models = onnx_models(folder)
+    if not sides.has("onnxruntime", "numpy"):
+        raise Skipped("the Python of CUTAWAY_BENCH_PYTHON needs onnxruntime and numpy")
+    rows = []
+    for model in models:
+        for batch in effort.onnx_batches:
+            runs = {
+                side: lambda measure=measure: measure(model, batch, effort.onnx_seconds)
+                for side, measure in (("cutaway", sides.onnx), ("onnxruntime", sides.onnxruntime))
+            }
+            results = alternate(runs, effort.repetitions)
+            ms = {side: [one["median_ms"] for one in measured] for side, measured in results.items()}
+            median = {side: statistics.median(values) for side, values in ms.items()}
+            row = {side: {"ms": median[side], "lowest": min(ms[side]), "highest": max(ms[side])} for side in runs}
+            ratio = median["cutaway"] / median["onnxruntime"]
+            rows.append({"model": model.stem, "batch": batch, "ratio": ratio} | row)
+    return {"onnxruntime": results["onnxruntime"][0]["version"], "rows": rows}
+
+
+def onnx_models(folder):
+    """The models of the section that are there; says which are not."""
+    home = os.environ.get("CUTAWAY_DATA")
+    folder = pathlib.Path(folder) if folder else pathlib.Path(home) / "onnx" if home else None
+    if folder is None:
+        raise Skipped("no models: name their folder with --onnx, or the folder above it with CUTAWAY_DATA")
+    found = [folder / f"{name}.onnx" for name in ONNX_MODELS if (folder / f"{name}.onnx").is_file()]
+    for name in ONNX_MODELS:
+        if folder / f"{name}.onnx" not in found:
+            print(f"skipped: {folder} has no {name}.onnx", flush=True)
+    if not found:
+        raise Skipped(f"none of the models is in {folder}")
+    return [path.resolve() for path in found]
+
+
 def one_png():
     """A 28x28 grey PNG with a vertical stroke in it, something like a 1."""
     rows = b"".join(
@@ -383,4 +427,5 @@ SECTIONS = {
     "reservoir": reservoir,
     "sequence": sequence,
     "attack": attack,
+    "onnx": onnx,
 }

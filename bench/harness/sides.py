@@ -20,6 +20,10 @@ class BenchError(Exception):
     """One section cannot be measured; the message says why."""
 
 
+class Skipped(BenchError):
+    """One section needs what is not there; the message says what."""
+
+
 def interpreter():
     """The Python with PyTorch in it: CUTAWAY_BENCH_PYTHON, or bench/.venv, made on first use."""
     named = os.environ.get("CUTAWAY_BENCH_PYTHON")
@@ -163,9 +167,20 @@ class Sides:
 
     def foolbox(self, name, **options):
         """Foolbox on the built-in model; refused where the interpreter lacks it."""
-        if subprocess.run([self.python(), "-c", "import foolbox, onnx"], capture_output=True).returncode:
+        if not self.has("foolbox", "onnx"):
             raise BenchError("the Python with PyTorch needs foolbox and onnx, too")
         return self.measure([self.python(), BENCH / "peers" / "foolbox_attack.py", name], None, options).json()
+
+    def onnx(self, model, batch, seconds):
+        executable = self.prepare("onnx_forward", lambda: example("onnx_forward"))
+        return self.measure([executable, model, batch, seconds], None, {}).json()
+
+    def onnxruntime(self, model, batch, seconds):
+        return run([self.python(), BENCH / "peers" / "ort_infer.py", model, batch, seconds, self.threads], self.cpus).json()
+
+    def has(self, *packages):
+        """Whether the interpreter has all of these packages."""
+        return subprocess.run([self.python(), "-c", f"import {', '.join(packages)}"], capture_output=True).returncode == 0
 
     def torch(self, mode, threads=None, environment=None, **options):
         return self.torch_process(mode, threads, environment, **options).json()

@@ -156,6 +156,20 @@ def attack(result):
     return table(header, rows)
 
 
+def onnx(result):
+    rows = []
+    for one in result["rows"]:
+        ours, theirs = one["cutaway"], one["onnxruntime"]
+        times = [f"**{ours['ms']:,.1f}**", low_high(ours), f"{theirs['ms']:,.1f}", low_high(theirs)]
+        rows.append([one["model"], one["batch"], *times, f"{one['ratio']:.2f}"])
+    header = ["model", "batch", "Cutaway, ms", "lowest–highest", f"ONNX Runtime {result['onnxruntime']}, ms", "lowest–highest", "ours ÷ its"]
+    return table(header, rows)
+
+
+def low_high(row):
+    return f"{row['lowest']:,.1f}–{row['highest']:,.1f}"
+
+
 def section(name, result):
     return {
         "train": train,
@@ -169,6 +183,7 @@ def section(name, result):
         "reservoir": reservoir,
         "sequence": sequence,
         "attack": attack,
+        "onnx": onnx,
     }[name](result)
 
 

@@ -31,4 +31,5 @@ times, begin = [], time.perf_counter()
 while len(times) < 3 or time.perf_counter() - begin < seconds:
     times.append(one_pass())
 times.sort()
-print(json.dumps({"batch": batch, "fastest_ms": times[0], "median_ms": times[len(times) // 2], "passes": len(times)}))
+result = {"batch": batch, "fastest_ms": times[0], "median_ms": times[len(times) // 2], "passes": len(times)}
+print(json.dumps(result | {"version": onnxruntime.__version__}))

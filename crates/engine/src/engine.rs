@@ -160,14 +160,7 @@ impl Engine {
         taps.sort();
         taps.dedup();
         let n = batch.shape()[0];
-        let request =
-            Request { keep: taps.clone(), gradients: None, training: false, split: 1, reuse: true };
-        let mut prepared = self.prepared(request.clone());
-        // Fewer chunks than threads: threads share the images.
-        let split = self.threads() / n.div_ceil(prepared.plan.chunk).max(1);
-        if split > 1 {
-            prepared = self.prepared(Request { split, ..request });
-        }
+        let (prepared, split) = self.prepared_for(n, &taps);
         let images = batch.as_slice().expect("in standard order");
         let mut results: Vec<Vec<f32>> =
             taps.iter().map(|&id| vec![0.0; n * self.node_len(id)]).collect();
@@ -177,7 +170,7 @@ impl Engine {
             chunks.into_par_iter().enumerate().for_each(|(c, outputs)| {
                 prepared.with_workspace(|ws| {
                     let run = self.load_chunk(&prepared.plan, ws, images, c);
-                    let run = Run { split: split.max(1), ..run };
+                    let run = Run { split, ..run };
                     prepared.plan.forward(&self.layers, ws, run, 0..prepared.plan.steps.len());
                     for (&id, out) in taps.iter().zip(outputs) {
                         let place = prepared.plan.place(prepared.plan.buffer(id));
@@ -268,7 +261,26 @@ impl Engine {
         entry.or_insert_with(|| Arc::new(Prepared::new(make()))).clone()
     }
 
-    fn load_chunk(&self, plan: &Plan, ws: &mut Workspace, images: &[f32], chunk: usize) -> Run {
+    /// The plan of a forward pass over `n` images, and how many threads share each of them.
+    pub(crate) fn prepared_for(&self, n: usize, taps: &[NodeId]) -> (Arc<Prepared>, usize) {
+        let keep = taps.to_vec();
+        let request = Request { keep, gradients: None, training: false, split: 1, reuse: true };
+        let prepared = self.prepared(request.clone());
+        // Fewer chunks than threads: threads share the images.
+        let split = self.threads() / n.div_ceil(prepared.plan.chunk).max(1);
+        match split {
+            0 | 1 => (prepared, 1),
+            _ => (self.prepared(Request { split, ..request }), split),
+        }
+    }
+
+    pub(crate) fn load_chunk(
+        &self,
+        plan: &Plan,
+        ws: &mut Workspace,
+        images: &[f32],
+        chunk: usize,
+    ) -> Run {
         let len = self.node_len(self.network.input());
         let first = chunk * plan.chunk;
         let n = plan.chunk.min(images.len() / len - first);

@@ -1,6 +1,8 @@
 //! How fast this machine is, and how fast each layer runs on it: for benches, and for people who
 //! wonder where the time goes.
 
+mod forward;
+
 use std::time::Instant;
 
 use cutaway_net::{Network, NodeId};
@@ -10,6 +12,8 @@ use crate::kernels::peak;
 use crate::layers::{self, Back, Inputs, Layer, Run};
 use crate::plan::{Gradients, Plan, Request, Workspace};
 use crate::{Options, Result};
+
+pub use forward::{StepTime, step_times};
 
 /// Seconds an image of one layer, all threads working on images of their own.
 #[derive(Clone, Debug, PartialEq)]
