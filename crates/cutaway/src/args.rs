@@ -65,6 +65,8 @@ pub(crate) enum Verb {
     Train(Train),
     /// Accuracy, loss, confusion, calibration and the worst mistakes of a model
     Evaluate(Evaluate),
+    /// Check a model: what its file says, against ONNX Runtime, gradients against finite differences
+    Check(Check),
     /// A table of a model's layers: shapes, parameters, multiply-adds, receptive fields
     Summary(Summary),
     /// Pictures of convolutional filters, and what tells them apart
@@ -217,6 +219,21 @@ pub(crate) struct Summary {
     /// Write a diagram of the layers into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    /// An image file to check with, beside a random input; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Vec<PathBuf>,
+    /// Stretch image files of another size to the model's, where its preprocessing has no rule for it
+    #[arg(long)]
+    pub(crate) resize: bool,
+    /// A Python with onnxruntime. Default: what CUTAWAY_PYTHON names, or python3
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
 }
 
 #[derive(ClapArgs, Debug)]

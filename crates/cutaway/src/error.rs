@@ -28,6 +28,9 @@ pub(crate) enum Error {
     Recurrent(#[from] cutaway_recurrent::Error),
     #[error(transparent)]
     Report(#[from] cutaway_report::Error),
+    /// A check has found that something is wrong.
+    #[error("the model does not check: {0}")]
+    Disagrees(String),
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }

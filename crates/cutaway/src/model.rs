@@ -69,10 +69,18 @@ impl Model {
     /// # Errors
     /// If the file is no network that this version knows.
     pub fn read(spec: &str) -> Result<Network, Error> {
+        Ok(Model::read_with_report(spec)?.0)
+    }
+
+    /// [`Model::read`], with what the file says of itself and what became of its nodes.
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    pub fn read_with_report(spec: &str) -> Result<(Network, onnx::Report), Error> {
         Ok(if spec == "builtin" {
-            onnx::from_bytes(BUILTIN)?
+            onnx::from_bytes_with_report(BUILTIN)?
         } else {
-            onnx::load(Path::new(spec))?
+            onnx::load_with_report(Path::new(spec))?
         })
     }
 

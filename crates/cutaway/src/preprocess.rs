@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cutaway::net::{Fit, Metadata, Network, Op, Preprocessing};
+use ndarray::{ArrayD, Axis};
 use serde::Deserialize;
 
 use crate::args::ModelArg;
@@ -38,6 +39,23 @@ pub(crate) fn given(network: Network, arg: &ModelArg) -> Result<Network> {
         metadata.labels = labels(path, network.classes())?;
     }
     network.with_checked_metadata(metadata).map_err(|error| Error::Usage(error.to_string()))
+}
+
+/// A batch that [`given`] made the input of, as the file's own network takes it: blue first where it does.
+pub(crate) fn as_the_file_takes_it(
+    batch: ArrayD<f32>,
+    arg: &ModelArg,
+    network: &Network,
+) -> Result<ArrayD<f32>> {
+    let shape = network.shape(network.input());
+    let mut batch = batch;
+    if let Some(spec) = &arg.preprocess
+        && preset(spec, shape).is_none()
+        && from_file(Path::new(spec), shape)?.1 == Order::Bgr
+    {
+        batch.invert_axis(Axis(1));
+    }
+    Ok(batch.as_standard_layout().into_owned())
 }
 
 /// A preset by its name, for a network with this input; `None` where it is no name of one.

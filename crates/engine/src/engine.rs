@@ -5,10 +5,11 @@ mod value_and_gradient;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use cutaway_net::{Network, NodeId, Op};
-use ndarray::{Array2, ArrayD, ArrayView, CowArray, Dimension, IxDyn};
+use cutaway_net::{Network, NodeId, Op, ParamId};
+use ndarray::{Array2, ArrayD, ArrayView, Axis, CowArray, Dimension, IxDyn, Slice};
 use rayon::prelude::*;
 
+use crate::check;
 use crate::layers::{Layer, Run, pixels_channels, pointwise};
 use crate::plan::{self, Plan, Request, Workspace};
 use crate::{Error, Isa, Options, Result, Strategy};
@@ -187,15 +188,22 @@ impl Engine {
     /// in logits.
     ///
     /// # Errors
-    /// As [`Engine::forward`].
+    /// As [`Engine::forward`]; [`Error::NotFinite`] where the answer is NaN or infinite, with the node at
+    /// which that begins.
     pub fn predict<D: Dimension>(&self, batch: ArrayView<'_, f32, D>) -> Result<Array2<f32>> {
         let output = self.network.output();
-        let mut values = self.forward(batch, &[output])?;
+        let mut values = self.forward(batch.view(), &[output])?;
         let values = values.take(output).expect("tapped");
         let n = values.shape()[0];
         let classes = self.node_len(output);
         let mut values = values.into_raw_vec_and_offset().0;
         self.finish_probabilities(classes, &mut values);
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let sample = at / classes;
+            let batch = batch.into_dyn();
+            let one = batch.slice_axis(Axis(0), Slice::from(sample..sample + 1));
+            return Err(check::not_finite_error(self, one, sample));
+        }
         Ok(Array2::from_shape_vec((n, classes), values).expect("as many as computed"))
     }
 
@@ -244,6 +252,19 @@ impl Engine {
             self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
         let pass = BackwardPass { engine: self, prepared: &prepared, n, seeds };
         pass.run(batch.as_slice().expect("in standard order"), &wanted, params)
+    }
+
+    /// Gives a node's layer other values of one of its parameters, for forward passes only: the network
+    /// and the layers of the backward pass stay as they are.
+    pub(crate) fn set_params(&mut self, id: NodeId, param: ParamId, values: &[f32]) {
+        let params = self.network.node(id).params.iter();
+        let all: Vec<&[f32]> = params
+            .map(|&p| if p == param { values } else { &*self.network.param(p).values })
+            .collect();
+        let layer = &mut self.layers[id.0];
+        *layer = Layer::new(self.isa, &self.network, id);
+        layer.prepare(&all, false);
+        layer.settle();
     }
 
     fn gradient_layers(&self) -> &[Layer] {

@@ -1,6 +1,7 @@
 //! What can go wrong when a network is compiled or run.
 
 use crate::Isa;
+use crate::check::NotFinite;
 
 /// A result of the engine.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -51,6 +52,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The network's answer is NaN or infinite.
+    #[error(
+        "the network's answer is not a number: {0}; look at that node's weights and at what the image \
+         becomes on the way to it (`cutaway check`)"
+    )]
+    NotFinite(NotFinite),
     /// Sequences or weights of a recurrent layer that do not fit together.
     #[error("{0}")]
     Sequences(String),

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod cells;
+pub mod check;
 mod engine;
 mod error;
 mod incremental;

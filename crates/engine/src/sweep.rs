@@ -1,8 +1,9 @@
 //! Sweeps: one image, many local edits, the network's answer to each.
 
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3, Array4, ArrayView3};
 use rayon::prelude::*;
 
+use crate::check;
 use crate::incremental;
 use crate::layers::Run;
 use crate::layers::region::Region;
@@ -91,7 +92,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the base has another shape than the network's input, the input is no image, or an edit
-    /// does not lie in the image.
+    /// does not lie in the image; [`Error::NotFinite`] where an answer is NaN or infinite.
     pub fn sweep_with(
         &self,
         base: ArrayView3<'_, f32>,
@@ -122,6 +123,14 @@ impl Engine {
             }
         }
         self.finish_probabilities(classes, &mut results);
+        if let Some(at) = results.iter().position(|v| !v.is_finite()) {
+            let edit = at / classes;
+            edits[edit].apply([h, w, c], &mut image);
+            let mut edited = Array4::zeros((1, c, h, w)).into_dyn();
+            let into = edited.as_slice_mut().expect("in standard order");
+            plan::to_channels_first(h * w, c, &image, into);
+            return Err(check::not_finite_error(self, edited.view(), edit));
+        }
         Ok(Array2::from_shape_vec((edits.len(), classes), results).expect("as many as computed"))
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod attack;
 pub(crate) mod attribute;
+mod check;
 pub(crate) mod corrupt;
 mod data;
 mod evaluate;
@@ -41,6 +42,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Study(verb) => study::run(&verb, common),
         Verb::Train(verb) => train::run(&verb, common),
         Verb::Evaluate(verb) => evaluate::run(&verb, common),
+        Verb::Check(verb) => check::run(&verb, common),
         Verb::Summary(verb) => summary::run(&verb, common),
         Verb::Filters(verb) => filters::run(&verb, common),
         Verb::Predict(verb) => predict::run(&verb, common),

@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 21] = [
+const COMMANDS: [(&str, &str); 22] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
     ("summary", "summary --json"),
+    ("check", "check --json"),
     ("filters", "filters --json"),
     ("predict", "predict --data digits --sample 1 --json"),
     ("maps", "maps --data digits --digit 0 --unit 12,3,4 --json"),

@@ -3,6 +3,7 @@
 
 mod attacking;
 mod bad_input;
+mod checking;
 mod documentation;
 mod shell;
 mod training;

@@ -3,6 +3,7 @@
 
 mod common;
 
+mod check;
 mod determinism;
 mod errors;
 mod onnx_operators;

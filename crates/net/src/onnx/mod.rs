@@ -38,6 +38,7 @@ mod metadata;
 mod ops;
 pub mod proto;
 mod reader;
+mod report;
 mod tensor;
 mod wire;
 mod writer;
@@ -48,6 +49,8 @@ mod tests;
 use std::path::Path;
 
 use crate::{Error, Network, Result};
+
+pub use report::{FileValue, Port, Report};
 
 /// Version of ONNX's own operators that is written.
 pub const OPSET: i64 = 17;
@@ -109,6 +112,14 @@ pub fn to_bytes(network: &Network) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::File`] where the file cannot be read, [`Error::InFile`] with what [`from_bytes`] refuses.
 pub fn load(path: impl AsRef<Path>) -> Result<Network> {
+    Ok(load_with_report(path)?.0)
+}
+
+/// [`load`], with what the file says of itself and what became of its nodes.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_report(path: impl AsRef<Path>) -> Result<(Network, Report)> {
     let path = path.as_ref();
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -125,11 +136,19 @@ pub fn load(path: impl AsRef<Path>) -> Result<Network> {
 /// with all operators that are not supported, [`Error::ModelNode`] for a node that does not fit,
 /// and what [`Network::new`] refuses.
 pub fn from_bytes(bytes: &[u8]) -> Result<Network> {
+    Ok(from_bytes_with_report(bytes)?.0)
+}
+
+/// [`from_bytes`], with what the file says of itself and what became of its nodes.
+///
+/// # Errors
+/// As [`from_bytes`].
+pub fn from_bytes_with_report(bytes: &[u8]) -> Result<(Network, Report)> {
     decode(bytes, None)
 }
 
 /// Reads a network; `folder` is where weights in files of their own may lie.
-fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<Network> {
+fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<(Network, Report)> {
     reader::read(proto::decode(bytes)?, bytes.len(), folder)
 }
 

@@ -12,6 +12,7 @@ use super::fold::{self, clamp_axis};
 use super::metadata::{self, Extra};
 use super::ops::reader;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
+use super::report::{FileValue, Port, Report};
 use super::tensor::{Data, Tensor, type_name};
 use super::{MAX_MADE, MAX_NODES, MAX_SHARING, OLDEST_OPSET, UnsupportedOperator};
 use crate::shape::infer;
@@ -120,6 +121,10 @@ pub(crate) struct Import {
     folder: Option<PathBuf>,
     /// How many branches deep the present node lies.
     depth: usize,
+    /// What becomes of the file's nodes.
+    report: Report,
+    /// Values that a node computed until something was added to it.
+    outdated: HashSet<String>,
 }
 
 struct Draft {
@@ -540,12 +545,18 @@ impl Import {
     /// Gives a layer that has none a bias.
     pub(crate) fn add_bias(&mut self, layer: NodeId, bias: Weight) {
         self.drafts[layer.0].params.push(bias);
+        self.outdated.insert(self.drafts[layer.0].value.clone());
     }
 }
 
 /// Reads a model. `file_bytes` is what the file's size allows for copies.
-pub(crate) fn read(model: ModelProto, file_bytes: usize, folder: Option<&Path>) -> Result<Network> {
+pub(crate) fn read(
+    model: ModelProto,
+    file_bytes: usize,
+    folder: Option<&Path>,
+) -> Result<(Network, Report)> {
     let opset = opset(&model)?;
+    let report = Report::of(&model, opset);
     let mut graph = model.graph.ok_or_else(|| problem("has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
         return Err(problem("has sparse weights, which are not supported"));
@@ -564,6 +575,8 @@ pub(crate) fn read(model: ModelProto, file_bytes: usize, folder: Option<&Path>) 
         signed: HashSet::new(),
         folder: folder.map(Path::to_owned),
         depth: 0,
+        report,
+        outdated: HashSet::new(),
     };
     import.take_initializers(std::mem::take(&mut graph.initializer))?;
     import.take_input(&graph.input)?;
@@ -758,6 +771,7 @@ impl Import {
         let op = Op::Input { shape: shape.clone() };
         infer(&op, &[], &[]).map_err(|text| problem(format!("has an input {name:?}: {text}")))?;
         self.batch = batch;
+        self.report.inputs = open.iter().map(|input| Port::new(input)).collect();
         self.names.choose(&name);
         let operand = Operand { node: NodeId(0), batch: Some(0) };
         self.values.insert(name.clone(), Value::Node(operand));
@@ -769,6 +783,7 @@ impl Import {
     fn read_node(&mut self, node: &NodeProto) -> Result<()> {
         let call = Call::new(node);
         let operator = node.op_type.as_deref().unwrap_or_default();
+        let before = self.drafts.len();
         let known = fold::knows(operator) && self.all_known(&call);
         let done = match reader(operator) {
             _ if known => fold::evaluate(self, &call, operator),
@@ -778,7 +793,23 @@ impl Import {
             }
             None => return refuse_unsupported(std::slice::from_ref(node), self.opset),
         };
-        done.and_then(|()| call.attributes.finish()).map_err(|text| node_error(node, text))
+        done.and_then(|()| call.attributes.finish()).map_err(|text| node_error(node, text))?;
+        self.note(operator, call.output(), before);
+        Ok(())
+    }
+
+    /// What has become of a node of the file: `before` is how many nodes of ours there were.
+    fn note(&mut self, operator: &str, output: &str, before: usize) {
+        let count = |list: &mut BTreeMap<String, usize>| {
+            *list.entry(operator.to_owned()).or_default() += 1;
+        };
+        count(&mut self.report.operators);
+        match self.values.get(output) {
+            _ if operator == "If" => {} // its branch's nodes are counted themselves
+            Some(Value::Constant(_)) => count(&mut self.report.worked_out),
+            _ if self.drafts.len() == before => count(&mut self.report.merged),
+            _ => {}
+        }
     }
 
     /// Most operators have one result here: the indices of a `MaxPool`, say, are not computed.
@@ -831,8 +862,18 @@ impl Import {
         outputs: Vec<NodeId>,
         extra: Extra,
         file_bytes: usize,
-    ) -> Result<Network> {
-        let (drafts, outputs) = constants_late(std::mem::take(&mut self.drafts), outputs);
+    ) -> Result<(Network, Report)> {
+        let (drafts, now) = constants_late(std::mem::take(&mut self.drafts));
+        let outputs = outputs.iter().map(|output| now[output.0]).collect();
+        let values = self.values.iter().filter(|(name, _)| !self.outdated.contains(*name));
+        let values = values.filter_map(|(name, value)| match *value {
+            Value::Node(Operand { node, batch }) => {
+                Some(FileValue { name: name.clone(), node: now[node.0], batch })
+            }
+            Value::Constant(_) => None,
+        });
+        let mut report = Report { batch: self.batch, values: values.collect(), ..self.report };
+        report.values.sort_by(|a, b| (a.node, &a.name).cmp(&(b.node, &b.name)));
         let mut params = Vec::new();
         let mut nodes = Vec::with_capacity(drafts.len());
         let mut left = file_bytes
@@ -860,13 +901,13 @@ impl Import {
                 params: (first..params.len()).map(ParamId).collect(),
             });
         }
-        Network::new(name, nodes, params, outputs, extra.metadata)
+        Ok((Network::new(name, nodes, params, outputs, extra.metadata)?, report))
     }
 }
 
 /// The nodes with each constant right before the first that takes it, wherever reading came upon it: so that
-/// a network that is written and read again has its nodes in the same order.
-fn constants_late(drafts: Vec<Draft>, outputs: Vec<NodeId>) -> (Vec<Draft>, Vec<NodeId>) {
+/// a network that is written and read again has its nodes in the same order. With where each one is now.
+fn constants_late(drafts: Vec<Draft>) -> (Vec<Draft>, Vec<NodeId>) {
     let is_constant = |id: NodeId| matches!(drafts[id.0].op, Op::Constant { .. });
     let mut order: Vec<NodeId> = Vec::with_capacity(drafts.len());
     let mut placed = vec![false; drafts.len()];
@@ -894,7 +935,7 @@ fn constants_late(drafts: Vec<Draft>, outputs: Vec<NodeId>) -> (Vec<Draft>, Vec<
         draft.inputs.iter_mut().for_each(|input| *input = now[input.0]);
         draft
     });
-    (moved.collect(), outputs.iter().map(|output| now[output.0]).collect())
+    (moved.collect(), now)
 }
 
 /// Batch size, where fixed, and shape of one sample.

@@ -86,7 +86,7 @@ impl<'a> Victim<'a> {
         let input = self.input(images);
         let node = self.engine.network().logits();
         let mut values = self.engine.forward(self.view(&input), &[node])?;
-        finite(values.take(node).expect("tapped").into_raw_vec_and_offset().0)
+        self.finite(values.take(node).expect("tapped").into_raw_vec_and_offset().0, &input)
     }
 
     /// Logits, and the gradient with respect to the pixels of a loss whose derivatives with respect
@@ -104,7 +104,8 @@ impl<'a> Victim<'a> {
                 plane.iter_mut().for_each(|value| *value *= factor);
             }
         }
-        Ok((finite(logits.into_raw_vec_and_offset().0)?, finite(gradient)?))
+        let logits = self.finite(logits.into_raw_vec_and_offset().0, &input)?;
+        Ok((logits, self.finite(gradient, &input)?))
     }
 
     /// Calls `f` for each image of a batch, on the engine's threads.
@@ -122,18 +123,20 @@ impl<'a> Victim<'a> {
         input
     }
 
+    /// The values, or the node at which they stop being numbers.
+    fn finite(&self, values: Vec<f32>, input: &[f32]) -> Result<Vec<f32>> {
+        if values.iter().all(|v| v.is_finite()) {
+            return Ok(values);
+        }
+        let found = cutaway_engine::check::first_not_finite(self.engine, self.view(input))?;
+        Err(found.map_or(Error::NotFinite, |found| cutaway_engine::Error::from(found).into()))
+    }
+
     fn view<'b>(&self, input: &'b [f32]) -> ArrayViewD<'b, f32> {
         let network = self.engine.network();
         let n = input.len() / self.len();
         let shape = [&[n], network.shape(network.input())].concat();
         ArrayViewD::from_shape(shape, input).expect("the size was checked")
-    }
-}
-
-fn finite(values: Vec<f32>) -> Result<Vec<f32>> {
-    match values.iter().all(|v| v.is_finite()) {
-        true => Ok(values),
-        false => Err(Error::NotFinite),
     }
 }
 
