@@ -3,6 +3,7 @@
 pub(crate) mod attack;
 pub(crate) mod attribute;
 mod check;
+pub(crate) mod classes;
 pub(crate) mod corrupt;
 mod data;
 mod evaluate;
