@@ -9,6 +9,7 @@ use cutaway_net::{Network, NodeId, Op, ParamId};
 use ndarray::{Array2, ArrayD, ArrayView, Axis, CowArray, Dimension, IxDyn, Slice};
 use rayon::prelude::*;
 
+use crate::awake::awake;
 use crate::check;
 use crate::layers::{Layer, Run, pixels_channels, pointwise};
 use crate::plan::{self, Plan, Request, Workspace};
@@ -167,7 +168,7 @@ impl Engine {
             taps.iter().map(|&id| vec![0.0; n * self.node_len(id)]).collect();
         let lens: Vec<usize> = taps.iter().map(|&id| self.node_len(id)).collect();
         let chunks = split_chunks(&mut results, &lens, prepared.plan.chunk, n);
-        self.pool.install(|| {
+        self.run(split, || {
             chunks.into_par_iter().enumerate().for_each(|(c, outputs)| {
                 prepared.with_workspace(|ws| {
                     let run = self.load_chunk(&prepared.plan, ws, images, c);
@@ -292,6 +293,14 @@ impl Engine {
         match split {
             0 | 1 => (prepared, 1),
             _ => (self.prepared(Request { split, ..request }), split),
+        }
+    }
+
+    /// Runs `f` on the engine's threads, `split` of which share an image.
+    pub(crate) fn run<T: Send>(&self, split: usize, f: impl FnOnce() -> T + Send) -> T {
+        match split {
+            0 | 1 => self.pool.install(f),
+            _ => awake(&self.pool, f),
         }
     }
 

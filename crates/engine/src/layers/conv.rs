@@ -59,9 +59,10 @@ impl ConvShape {
         self.groups > 1 && self.groups == self.input[2] && self.groups == self.output[2]
     }
 
-    /// Multiply-adds of one image.
-    fn multiply_adds(&self) -> usize {
-        self.output[0] * self.output[1] * self.weights()
+    /// What one image takes, in multiply-adds of a matrix product.
+    fn image_work(&self) -> usize {
+        let each = if self.is_depthwise() { DEPTHWISE_WORK } else { 1 };
+        each * self.output[0] * self.output[1] * self.weights()
     }
 
     /// Lines of the padded input that so many lines of the output see.
@@ -291,7 +292,7 @@ impl Conv {
             Algorithm::Direct => self.forward_direct(n, x, y, relu, scratch),
             Algorithm::Depthwise => self.forward_depthwise(n, x, y, relu, scratch),
             Algorithm::Winograd(tile) => {
-                let split = if self.shape.multiply_adds() < SPLIT_WORK { 1 } else { split };
+                let split = if self.shape.image_work() < SPLIT_WORK { 1 } else { split };
                 self.forward_winograd(tile, n, x, y, relu, scratch, split);
             }
         }
@@ -798,19 +799,22 @@ const STRIP_PIXELS: usize = 256;
 const COLUMN_PIXELS: usize = 100;
 const COLUMN_WEIGHTS: usize = 1 << 18;
 
-/// Threads share an image where it takes so many multiply-adds.
-const SPLIT_WORK: usize = 1 << 21;
+/// Threads share an image where it takes so much work: some microseconds.
+const SPLIT_WORK: usize = 1 << 18;
+
+/// Multiply-adds of a matrix product that one of a depthwise convolution takes as long as.
+const DEPTHWISE_WORK: usize = 4;
 
 // One image, strip by strip. A pixel (a tile) is computed by the same operations as in one piece.
 impl Conv {
     fn strips(&self, split: usize) -> Strips {
         let s = &self.shape;
         let [oh, ow, o] = s.output;
-        let split = if s.multiply_adds() < SPLIT_WORK { 1 } else { split.max(1) };
+        let split = if s.image_work() < SPLIT_WORK { 1 } else { split.max(1) };
         if self.shares_columns(split) {
             return Strips { lines: oh, count: 1, parts: 1 };
         }
-        let (mut lines, step) = match self.algorithm {
+        let (lines, step) = match self.algorithm {
             Algorithm::Winograd(tile) => {
                 let [rows, across] = self.grid_tiles(tile);
                 // Threads that share so few tiles share the weights instead.
@@ -825,10 +829,13 @@ impl Conv {
                 ((STRIP_FLOATS / line.max(1)).max(STRIP_PIXELS.div_ceil(ow)), 1)
             }
         };
+        let rows = oh.div_ceil(step);
+        let mut count = rows.div_ceil((lines / step).max(1));
         if split > 1 {
-            lines = lines.min(oh.div_ceil(split).div_ceil(step) * step);
+            // As many strips for every thread.
+            count = count.next_multiple_of(split).min(rows);
         }
-        let lines = lines.clamp(step, oh.div_ceil(step) * step);
+        let lines = rows.div_ceil(count) * step;
         let count = oh.div_ceil(lines);
         Strips { lines, count, parts: split.min(count) }
     }

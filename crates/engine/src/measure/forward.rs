@@ -38,7 +38,7 @@ pub fn step_times(engine: &Engine, n: usize, repeats: usize) -> Vec<StepTime> {
     // The first pass fills the caches and is not counted.
     for pass in 0..=repeats {
         let sums = Mutex::new(vec![0.0; plan.steps.len()]);
-        engine.pool.install(|| {
+        engine.run(split, || {
             (0..chunks).into_par_iter().for_each(|chunk| {
                 let times: Vec<f64> = prepared.with_workspace(|ws| {
                     let start = Instant::now();
