@@ -4,6 +4,7 @@
 
 mod chores;
 mod fuzz;
+mod models;
 mod shell;
 
 use std::process::ExitCode;
@@ -14,6 +15,9 @@ cargo xtask CHORE
   check               what CI checks: formatting, lints, tests, documentation
   fuzz [SECONDS]      every fuzz target for SECONDS (default 60)
   bench [ARGUMENTS]   side by side with PyTorch: bench/run.py ARGUMENTS
+  models [FOLDER [VERB...]]
+                      every verb (or those named) on every FOLDER/onnx/*.onnx, with pictures of FOLDER/photos and
+                      FOLDER/mnist (default: CUTAWAY_TEST_DATA); what they write stays in target/models
   fixtures [PYTHON]   make the tests' fixtures anew with PYTHON (default python3; needs torch and others)
 ";
 
@@ -29,6 +33,9 @@ fn main() -> ExitCode {
         Some("bench") => chores::bench(rest),
         Some("fixtures") if rest.len() <= 1 => {
             chores::fixtures(rest.first().map_or("python3", String::as_str))
+        }
+        Some("models") => {
+            models::all(rest.first().map(String::as_str), rest.get(1..).unwrap_or_default())
         }
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
