@@ -306,12 +306,14 @@ pub(crate) struct Occlude {
     pub(crate) model: ModelArg,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
-    /// The window: a side (8), or rows x columns (6x10)
-    #[arg(long, default_value = "8", value_name = "SIZE")]
-    pub(crate) patch: Size,
-    /// Pixels from one place of the window to the next
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) stride: usize,
+    /// The window: a side (8), or rows x columns (6x10). Default: 8, on images of more than 64 pixels
+    /// a fourteenth of the side
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) patch: Option<Size>,
+    /// Pixels from one place of the window to the next. Default: 1, on images of more than 64 pixels
+    /// half the window
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
     /// What it shows: a pixel value from 0 (black) to 255 (white), mean, blur, noise or inpaint
     #[arg(long, default_value = "0", value_name = "FILL")]
     pub(crate) fill: Cover,
@@ -346,12 +348,14 @@ pub(crate) struct Transplant {
     /// The donor: a test sample by its index
     #[arg(long, value_name = "N")]
     pub(crate) donor_sample: Option<usize>,
-    /// The window: a side (10), or rows x columns (6x10)
-    #[arg(long, default_value = "10", value_name = "SIZE")]
-    pub(crate) window: Size,
-    /// Pixels from one place of the window to the next
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) stride: usize,
+    /// The window: a side (10), or rows x columns (6x10). Default: 10, on images of more than 64 pixels
+    /// a fourteenth of the side
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) window: Option<Size>,
+    /// Pixels from one place of the window to the next. Default: 1, on images of more than 64 pixels
+    /// half the window
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
     /// Donors of each class that are compared; 0 for none
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) donors: usize,

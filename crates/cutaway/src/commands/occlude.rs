@@ -26,12 +26,8 @@ pub(crate) fn run(verb: &Occlude, common: &Common) -> Result<()> {
     let mut chosen = samples::choose(&model, &verb.samples, common, &default, many_wanted)?;
     let sample = windows::one(&mut chosen, "occlude")?;
     let truth = windows::truth(&model, &sample)?;
-    let settings = OcclusionSettings {
-        window: verb.patch,
-        stride: verb.stride,
-        cover: verb.fill,
-        seed: common.seed,
-    };
+    let (window, stride) = windows::slide(&model, verb.patch, verb.stride, 8);
+    let settings = OcclusionSettings { window, stride, cover: verb.fill, seed: common.seed };
     let mut progress = console::counter(common.quiet || common.json, "windows");
     let covering = Covering::new(&model, sample, truth, settings, &mut progress)?;
     let many = match (&chosen.dataset, many_wanted) {

@@ -26,7 +26,8 @@ pub(crate) fn run(verb: &Transplant, common: &Common) -> Result<()> {
             donor_of_class(&model, dataset, class, &sample)?
         }
     };
-    let slide = Slide { window: verb.window, stride: verb.stride };
+    let (window, stride) = windows::slide(&model, verb.window, verb.stride, 10);
+    let slide = Slide { window, stride };
     let quiet = common.quiet || common.json;
     let mut progress = console::counter(quiet, "windows");
     let mut result = Transplanting::new(&model, sample, truth, donor, slide, &mut progress)?;
@@ -38,7 +39,7 @@ pub(crate) fn run(verb: &Transplant, common: &Common) -> Result<()> {
         None => None,
         Some(limit) => {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            let slide = (verb.window, verb.stride);
+            let slide = (window, stride);
             let mut progress = console::counter(quiet, "pairs of image and donor");
             Some(transplant_matrix(model.engine(), &dataset.test, limit, slide, &mut progress)?)
         }

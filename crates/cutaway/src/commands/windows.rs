@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cutaway::Model;
 use cutaway::data::{Dataset, Images};
+use cutaway::probe::Size;
 use cutaway::report::Figure;
 use serde_json::{Value, json};
 
@@ -24,6 +25,29 @@ pub(crate) fn one(chosen: &mut Chosen, verb: &str) -> Result<Sample> {
 /// A class that the model has: what it was asked for, or the last.
 pub(crate) fn default_class(model: &Model, class: usize) -> usize {
     class.min(model.network().classes().saturating_sub(1))
+}
+
+/// Images with a longer side are photographs: a window at every pixel would be tens of thousands of
+/// passes, and a digit's window would cover nothing that matters.
+const SMALL: usize = 64;
+
+/// The window and its stride as they were given, or what suits the network's images: `digit` pixels at
+/// every place of small ones, a fourteenth of the side (16 of 224) by half its size on larger ones.
+pub(crate) fn slide(
+    model: &Model,
+    window: Option<Size>,
+    stride: Option<usize>,
+    digit: usize,
+) -> (Size, usize) {
+    let network = model.network();
+    let side = match network.shape(network.input()) {
+        [_, height, width] => *height.min(width),
+        _ => 1,
+    };
+    let small = side <= SMALL;
+    let window = window.unwrap_or(Size::square(if small { digit } else { side / 14 }));
+    let half = (window.height.min(window.width) / 2).max(1);
+    (window, stride.unwrap_or(if small { 1 } else { half }))
 }
 
 /// The class that is held to be true: the label, or what the model says where it is not known.
