@@ -61,7 +61,7 @@ impl Prepared {
 
 /// Values of tapped nodes, batch first: `[N, ...]` with the node's shape in the network's order.
 #[derive(Clone, Debug, Default)]
-pub struct Activations(BTreeMap<NodeId, ArrayD<f32>>);
+pub struct Activations(pub(crate) BTreeMap<NodeId, ArrayD<f32>>);
 
 impl Activations {
     /// The value of a tapped node.
@@ -328,7 +328,7 @@ impl Engine {
         self.network.shape(id).iter().product()
     }
 
-    fn array(&self, n: usize, id: NodeId, values: Vec<f32>) -> ArrayD<f32> {
+    pub(crate) fn array(&self, n: usize, id: NodeId, values: Vec<f32>) -> ArrayD<f32> {
         let shape: Vec<usize> = [n].iter().chain(self.network.shape(id)).copied().collect();
         ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many as computed")
     }

@@ -52,6 +52,19 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A sweep whose values would not fit.
+    #[error(
+        "the values of {edits} edits, {each} numbers each, are more than {most}: sweep fewer edits at a \
+         time, or ask for smaller nodes"
+    )]
+    TooLarge {
+        /// Edits of the sweep.
+        edits: usize,
+        /// Numbers asked for of each.
+        each: usize,
+        /// What is allowed.
+        most: usize,
+    },
     /// The network's answer is NaN or infinite.
     #[error(
         "the network's answer is not a number: {0}; look at that node's weights and at what the image \

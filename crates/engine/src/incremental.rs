@@ -3,10 +3,12 @@
 //! Kumar & Papakonstantinou 2019, "Incremental and Approximate Inference for Faster
 //! Occlusion-based Deep CNN Explanations", SIGMOD, here exact to the bit).
 //!
-//! A workspace holds a chunk of images that all equal the base except where the last edits left
-//! their traces (`stale`). An edit is written into the input; then each layer puts back the base
-//! where it is stale and recomputes what the edit reaches. A layer that nearly all of the change
-//! reaches is computed whole, for the chunk at once.
+//! A group of edits goes through the layers together, so that a layer's weights are read once for all of
+//! them. What an edit changes is kept beside the base's activations, as patches of them ([`patches`]). Where
+//! a layer is reached nearly everywhere it is computed whole, still for the group at once.
+
+mod group;
+mod patches;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,10 +18,11 @@ use rayon::prelude::*;
 
 use crate::Engine;
 use crate::engine::Prepared;
-use crate::layers::region::{self, Region};
-use crate::layers::{self, Inputs, Layer, Run};
-use crate::plan::{Request, Step, Then, Workspace};
+use crate::layers::Run;
+use crate::layers::region::Region;
+use crate::plan::{Plan, Request, Step, Then, Workspace};
 use crate::sweep::Edit;
+use group::{Group, Worker};
 
 /// What an edit changes: the smallest rectangle that holds all changed pixels, with its new
 /// contents, `[height, width, channels]`.
@@ -30,57 +33,48 @@ struct Change {
     pixels: Vec<u32>,
 }
 
-/// Above this share of a layer's work it is computed whole: a pass over a chunk reads the weights
-/// once, and needs no putting back.
-const WHOLE: f64 = 0.8;
+/// Edits that go through the layers together, at most.
+const GROUP: usize = 16;
 
-/// Answers of the network's output for each edit of an image `[height, width, channels]`, into
-/// `results`, `[edits, outputs]`.
+/// Numbers that the patches of a group may come to at any time, unless it is one edit: 64 MiB.
+const GROUP_FLOATS: usize = 1 << 24;
+
+/// Values of `nodes` for each edit of an image `[height, width, channels]`, in the network's order into
+/// `results`, `[edits, ...]` of each node.
 pub(crate) fn sweep(
     engine: &Engine,
     image: &[f32],
     size: [usize; 3],
     edits: &[Edit],
-    results: &mut [f32],
+    nodes: &[NodeId],
+    results: &mut [Vec<f32>],
 ) {
-    let output = engine.network().output();
-    let request =
-        Request { keep: vec![output], gradients: None, training: false, split: 1, reuse: false };
+    let keep = nodes.to_vec();
+    let split = engine.threads();
+    let request = Request { keep, gradients: None, training: false, split, reuse: false };
     let prepared = engine.prepared(request);
-    let classes = engine.node_len(output);
     let (changes, of_edit) = distinct_changes(engine, image, size, edits);
-    let sweep = Sweep::new(engine, &prepared, output, image);
-    // Image i of one chunk and image i of the next are neighbours in the list: what one edit leaves
-    // behind, the next one mostly covers.
-    let chunks = changes.len().div_ceil(prepared.plan.chunk);
-    let members = |chunk: usize| (chunk..changes.len()).step_by(chunks);
-    let workers = Mutex::new(Vec::new());
-    let answers: Vec<Vec<f32>> = engine.pool.install(|| {
-        let run = |chunk: usize| {
-            let members: Vec<&Change> = members(chunk).map(|i| &changes[i]).collect();
-            let mut answers = vec![0.0; members.len() * classes];
-            let idle = workers.lock().unwrap_or_else(|e| e.into_inner()).pop();
-            let mut worker = idle.unwrap_or_else(|| sweep.worker());
-            sweep.run(&mut worker, &members, &mut answers);
-            workers.lock().unwrap_or_else(|e| e.into_inner()).push(worker);
-            answers
-        };
-        (0..chunks).into_par_iter().map(run).collect()
-    });
-    let workers = workers.into_inner().unwrap_or_else(|e| e.into_inner());
-    workers.into_iter().for_each(|worker| prepared.give_back(worker.workspace));
-    let answer = |i: usize| {
-        let (chunk, slot) = (i % chunks, i / chunks);
-        &answers[chunk][slot * classes..(slot + 1) * classes]
-    };
-    let mut unchanged = vec![0.0; classes];
-    engine.read(&sweep.base[sweep.output], output, &mut unchanged);
-    for (result, change) in results.chunks_exact_mut(classes).zip(of_edit) {
-        result.copy_from_slice(match change {
-            Some(i) => answer(i),
-            None => &unchanged,
-        });
+    let sweep = Sweep::new(engine, &prepared, nodes, image);
+    let mut edits_of = vec![Vec::new(); changes.len()];
+    for (edit, change) in of_edit.iter().enumerate() {
+        match change {
+            Some(change) => edits_of[*change].push(edit),
+            None => sweep.read_base(edit, results),
+        }
     }
+    let (results, workers) = (Mutex::new(results), Mutex::new(Vec::new()));
+    let groups = sweep.groups(&changes);
+    engine.pool.install(|| {
+        groups.into_par_iter().with_max_len(1).for_each(|members| {
+            let idle = workers.lock().unwrap_or_else(|e| e.into_inner()).pop();
+            let mut worker: Worker = idle.unwrap_or_default();
+            let group = Group::run(&sweep, &mut worker, &changes[members.clone()]);
+            sweep.read(&group, &edits_of[members], &results);
+            group.finish(&mut worker);
+            workers.lock().unwrap_or_else(|e| e.into_inner()).push(worker);
+        });
+    });
+    prepared.give_back(sweep.base);
 }
 
 /// The different images that the edits make, and which of them each edit makes; `None` is the base.
@@ -134,172 +128,161 @@ fn change(base: &[f32], edited: &[f32], size: [usize; 3], region: Region) -> Opt
     (!tight.is_empty()).then_some(Change { region: tight, pixels })
 }
 
-/// What all chunks of a sweep share.
+/// What all groups of a sweep share.
 struct Sweep<'a> {
     engine: &'a Engine,
     prepared: &'a Arc<Prepared>,
-    node: NodeId,
-    /// Buffers of the input and of the output.
+    nodes: &'a [NodeId],
+    /// Buffer of the input.
     input: usize,
-    output: usize,
     /// The base image's activations.
-    base: Vec<Vec<f32>>,
+    base: Workspace,
     /// Height, width and channels of each buffer.
     sizes: Vec<[usize; 3]>,
+    /// Buffers that no step after this one needs.
+    last_reads: Vec<Vec<usize>>,
 }
 
-/// A workspace, and where it differs from the base: for each buffer, for each image of the chunk.
-struct Worker {
-    workspace: Workspace,
-    stale: Vec<Vec<Region>>,
+/// Height, width and channels of a node's value in the engine.
+fn size_of(shape: &[usize]) -> [usize; 3] {
+    match *shape {
+        [channels, height, width] => [height, width, channels],
+        ref shape => [1, 1, shape.iter().product()],
+    }
 }
 
 impl<'a> Sweep<'a> {
     fn new(
         engine: &'a Engine,
         prepared: &'a Arc<Prepared>,
-        node: NodeId,
+        nodes: &'a [NodeId],
         image: &[f32],
     ) -> Sweep<'a> {
         let plan = &prepared.plan;
         let input = plan.buffer_of_input();
-        let base = prepared.with_workspace(|ws| {
-            ws.values[input][..image.len()].copy_from_slice(image);
-            let run = Run { n: 1, first: 0, training: false, seed: 0, split: 1 };
-            plan.forward(engine.layers(), ws, run, 0..plan.steps.len());
-            let buffers = ws.values.iter().zip(&plan.lens);
-            buffers.map(|(buffer, len)| buffer[..*len].to_vec()).collect()
+        let mut base = prepared.take();
+        base.values[input][..image.len()].copy_from_slice(image);
+        let run = Run { n: 1, first: 0, training: false, seed: 0, split: engine.threads() };
+        engine.pool.install(|| {
+            plan.forward(engine.layers(), &mut base, run, 0..plan.steps.len());
         });
-        let size = |step: &Step| match *engine.network().shape(NodeId(step.node)) {
-            [channels, height, width] => [height, width, channels],
-            ref shape => [1, 1, shape.iter().product()],
-        };
-        let sizes = plan.steps.iter().map(size).collect();
-        Sweep { engine, prepared, node, input, output: plan.buffer(node), base, sizes }
-    }
-
-    /// A workspace full of the base.
-    fn worker(&self) -> Worker {
-        let plan = &self.prepared.plan;
-        let mut workspace = self.prepared.take();
-        for (buffer, base) in workspace.values.iter_mut().zip(&self.base) {
-            buffer.chunks_exact_mut(base.len().max(1)).for_each(|copy| copy.copy_from_slice(base));
+        let steps = plan.steps.iter();
+        let sizes = steps.map(|step| size_of(engine.network().shape(NodeId(step.node)))).collect();
+        let mut last = vec![0; plan.lens.len()];
+        for (at, step) in plan.steps.iter().enumerate() {
+            step.reads().chain([step.output]).for_each(|buffer| last[buffer] = at);
         }
-        Worker { workspace, stale: vec![vec![Region::default(); plan.chunk]; plan.lens.len()] }
-    }
-
-    fn run(&self, worker: &mut Worker, changes: &[&Change], answers: &mut [f32]) {
-        let plan = &self.prepared.plan;
-        self.write_changes(worker, changes);
-        for step in plan.steps.iter().filter(|step| step.output != self.input) {
-            self.step(worker, step, changes.len());
+        let kept: Vec<usize> = nodes.iter().map(|&node| plan.buffer(node)).collect();
+        let mut last_reads = vec![Vec::new(); plan.steps.len()];
+        for (buffer, &at) in last.iter().enumerate().filter(|(buffer, _)| !kept.contains(buffer)) {
+            last_reads[at].push(buffer);
         }
-        self.engine.read(&worker.workspace.values[self.output], self.node, answers);
+        Sweep { engine, prepared, nodes, input, base, sizes, last_reads }
     }
 
-    fn write_changes(&self, worker: &mut Worker, changes: &[&Change]) {
-        let [_, width, channels] = self.sizes[self.input];
-        for (slot, change) in changes.iter().enumerate() {
-            self.put_back(worker, self.input, slot, Region::default());
-            let len = self.base[self.input].len();
-            let image = &mut worker.workspace.values[self.input][slot * len..(slot + 1) * len];
-            let mut pixels = change.pixels.iter();
-            for row in change.region.rows(width, channels) {
-                image[row].iter_mut().zip(&mut pixels).for_each(|(x, p)| *x = f32::from_bits(*p));
+    fn plan(&self) -> &Plan {
+        &self.prepared.plan
+    }
+
+    /// The base's value of a buffer.
+    fn base(&self, buffer: usize) -> &[f32] {
+        &self.base.values[buffer][..self.plan().lens[buffer]]
+    }
+
+    /// Which changes go through the layers together: neighbours in the list.
+    fn groups(&self, changes: &[Change]) -> Vec<std::ops::Range<usize>> {
+        let most = changes.len().div_ceil(2 * self.engine.threads()).clamp(1, GROUP);
+        let mut groups = Vec::new();
+        let (mut first, mut floats) = (0, 0);
+        for (at, change) in changes.iter().enumerate() {
+            let own = self.peak(change);
+            if at > first && (at - first == most || floats + own > GROUP_FLOATS) {
+                groups.push(first..at);
+                (first, floats) = (at, 0);
             }
-            worker.stale[self.input][slot] = change.region;
+            floats += own;
         }
+        if first < changes.len() {
+            groups.push(first..changes.len());
+        }
+        groups
     }
 
-    /// Puts the base back where one image of a buffer is stale, but for what `new` will cover.
-    fn put_back(&self, worker: &mut Worker, buffer: usize, slot: usize, new: Region) {
-        let stale = std::mem::take(&mut worker.stale[buffer][slot]);
-        let ([_, width, channels], base) = (self.sizes[buffer], &self.base[buffer]);
-        let images = &mut worker.workspace.values[buffer];
-        let image = &mut images[slot * base.len()..(slot + 1) * base.len()];
-        for part in stale.without(new) {
-            for row in part.rows(width, channels) {
-                image[row.clone()].copy_from_slice(&base[row]);
-            }
-        }
-    }
-
-    fn step(&self, worker: &mut Worker, step: &Step, n: usize) {
+    /// What a step's output is changed in, where `reached` says it of the buffers before it.
+    fn reached(&self, step: &Step, reached: impl Fn(usize) -> Region) -> Region {
         let layer = &self.engine.layers()[step.node];
         let [height, width, _] = self.sizes[step.output];
         let whole = Region::whole([height, width]);
-        let reached: Vec<Region> = (0..n)
-            .map(|slot| {
-                let inputs = step.inputs.iter().map(|&i| worker.stale[i][slot]);
-                let own = inputs
-                    .map(|region| layer.reach(region).unwrap_or(whole))
-                    .fold(Region::default(), Region::union);
-                let added = step.then.iter().filter_map(|then| match then {
-                    Then::Add(buffer) => Some(worker.stale[*buffer][slot]),
-                    Then::Node(_) => None,
-                });
-                layer.aligned(added.fold(own, Region::union))
-            })
-            .collect();
-        let image = self.engine.network().shape(NodeId(step.node)).len() == 3;
-        let any = reached.iter().any(|region| !region.is_empty());
-        let work: usize = reached.iter().map(|region| layer.work_alone(*region)).sum();
-        let most = work as f64 > WHOLE * (n * layer.work(whole)) as f64;
-        if any && (most || !image || layer.is_global()) {
-            self.whole_step(worker, step, layer, n);
-            // Stale is what the edits can have changed, no matter how much was computed.
-            worker.stale[step.output][..n].copy_from_slice(&reached);
-            return;
-        }
-        for (slot, region) in reached.into_iter().enumerate() {
-            self.put_back(worker, step.output, slot, region);
-            if !region.is_empty() {
-                self.part_of_step(worker, step, layer, slot, region);
-                worker.stale[step.output][slot] = region;
+        let same = self.keeps_places(step);
+        let own = step.inputs.iter().enumerate().map(|(i, &buffer)| match reached(buffer) {
+            region if region.is_empty() => Region::default(),
+            region if same => layer.reach(i, region).unwrap_or(whole),
+            _ => whole,
+        });
+        let own = own.fold(Region::default(), Region::union);
+        let added = step.then.iter().filter_map(|then| match then {
+            Then::Add(buffer) if !same && !reached(*buffer).is_empty() => Some(whole),
+            Then::Add(buffer) => Some(reached(*buffer)),
+            Then::Node(_) => None,
+        });
+        layer.aligned(added.fold(own, Region::union))
+    }
+
+    /// Whether a step sees its inputs as images of the height and width that they are held in: a change
+    /// of shape that moves no number leaves none behind in the plan.
+    fn keeps_places(&self, step: &Step) -> bool {
+        let network = self.engine.network();
+        let inputs = &network.node(NodeId(step.node)).inputs;
+        let mut both = step.inputs.iter().zip(inputs);
+        let mut added = step.reads().skip(step.inputs.len());
+        both.all(|(&buffer, &input)| size_of(network.shape(input)) == self.sizes[buffer])
+            && added.all(|buffer| self.sizes[buffer] == self.sizes[step.output])
+    }
+
+    /// The most numbers that one edit's patches of a layer and its inputs come to.
+    fn peak(&self, change: &Change) -> usize {
+        let mut regions = vec![Region::default(); self.sizes.len()];
+        let floats = |buffer: usize, region: Region| region.area() * self.sizes[buffer][2];
+        let mut most = 0;
+        for step in &self.plan().steps {
+            if step.output == self.input {
+                regions[self.input] = change.region;
+                continue;
             }
+            let [height, width, _] = self.sizes[step.output];
+            let layer = &self.engine.layers()[step.node];
+            regions[step.output] = self.reached(step, |buffer| regions[buffer]);
+            let held = match layer.has_parts() {
+                true => regions[step.output],
+                false => Region::whole([height, width]),
+            };
+            let before: usize = step.reads().map(|buffer| floats(buffer, regions[buffer])).sum();
+            most = most.max(floats(step.output, held) + before);
+        }
+        most
+    }
+
+    /// The base's values, for an edit that changes nothing.
+    fn read_base(&self, edit: usize, results: &mut [Vec<f32>]) {
+        for (&node, results) in self.nodes.iter().zip(results) {
+            let len = self.engine.node_len(node);
+            let value = self.base(self.plan().buffer(node));
+            self.engine.read(value, node, &mut results[edit * len..(edit + 1) * len]);
         }
     }
 
-    fn whole_step(&self, worker: &mut Worker, step: &Step, layer: &Layer, n: usize) {
-        let plan = &self.prepared.plan;
-        let Workspace { values, scratch, .. } = &mut worker.workspace;
-        let (before, rest) = values.split_at_mut(step.output);
-        let x = Inputs { buffers: before, place: None, ids: &step.inputs, lens: &plan.lens, n };
-        let y = &mut rest[0][..n * plan.lens[step.output]];
-        let run = Run { n, first: 0, training: false, seed: 0, split: 1 };
-        let post = |slot: usize, first: usize, part: &mut [f32]| {
-            plan.finish(self.engine.layers(), step, before, [slot, first], part);
-        };
-        layers::forward(layer, plan.isa, run, x, y, step.relu, scratch, &post);
-    }
-
-    fn part_of_step(
-        &self,
-        worker: &mut Worker,
-        step: &Step,
-        layer: &Layer,
-        slot: usize,
-        region: Region,
-    ) {
-        let plan = &self.prepared.plan;
-        let Workspace { values, scratch, .. } = &mut worker.workspace;
-        let (before, rest) = values.split_at_mut(step.output);
-        let x = Inputs {
-            buffers: before,
-            place: None,
-            ids: &step.inputs,
-            lens: &plan.lens,
-            n: plan.chunk,
-        };
-        let len = plan.lens[step.output];
-        let y = &mut rest[0][slot * len..(slot + 1) * len];
-        let run = Run { n: 1, first: 0, training: false, seed: 0, split: 1 };
-        let size = self.sizes[step.output];
-        region::forward_region(layer, plan.isa, run, x, slot, y, size, region, step.relu, scratch);
-        if !step.then.is_empty() {
-            for row in region.rows(size[1], size[2]) {
-                let first = row.start / size[2];
-                plan.finish(self.engine.layers(), step, before, [slot, first], &mut y[row]);
+    /// The values of a group's edits, each for all that make the same image.
+    fn read(&self, group: &Group<'_>, edits_of: &[Vec<usize>], results: &Mutex<&mut [Vec<f32>]>) {
+        for (which, &node) in self.nodes.iter().enumerate() {
+            let len = self.engine.node_len(node);
+            let (mut value, mut ordered) = (vec![0.0; len], vec![0.0; len]);
+            for (slot, edits) in edits_of.iter().enumerate() {
+                group.read(self.plan().buffer(node), slot, &mut value);
+                self.engine.read(&value, node, &mut ordered);
+                let mut results = results.lock().unwrap_or_else(|e| e.into_inner());
+                for &edit in edits {
+                    results[which][edit * len..(edit + 1) * len].copy_from_slice(&ordered);
+                }
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Step {
 
 impl Step {
     /// The buffers that it reads.
-    fn reads(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn reads(&self) -> impl Iterator<Item = usize> + '_ {
         let added = self.then.iter().filter_map(|then| match then {
             Then::Add(buffer) => Some(*buffer),
             Then::Node(_) => None,

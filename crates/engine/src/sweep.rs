@@ -1,14 +1,13 @@
 //! Sweeps: one image, many local edits, the network's answer to each.
 
-use ndarray::{Array2, Array3, Array4, ArrayView3};
-use rayon::prelude::*;
+use cutaway_net::NodeId;
+use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayViewMut3, Axis, s};
 
 use crate::check;
 use crate::incremental;
-use crate::layers::Run;
 use crate::layers::region::Region;
-use crate::plan::{self, Request};
-use crate::{Engine, Error, Result};
+use crate::plan;
+use crate::{Activations, Engine, Error, Result};
 
 /// A rectangle of an image and what goes into it.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +76,12 @@ impl std::str::FromStr for Strategy {
     }
 }
 
+/// Numbers that the values of a sweep may come to: 4 GiB.
+const MOST_NUMBERS: usize = 1 << 30;
+
+/// Numbers of the edited images that full recomputation holds at once: 32 MiB.
+const FULL_FLOATS: usize = 1 << 23;
+
 impl Engine {
     /// [`Engine::sweep_with`] by the strategy of the engine's options.
     ///
@@ -92,13 +97,88 @@ impl Engine {
     ///
     /// # Errors
     /// If the base has another shape than the network's input, the input is no image, or an edit
-    /// does not lie in the image; [`Error::NotFinite`] where an answer is NaN or infinite.
+    /// does not lie in the image; [`Error::NotFinite`] where an answer is NaN or infinite;
+    /// [`Error::TooLarge`] for more than 2^30 numbers.
     pub fn sweep_with(
         &self,
         base: ArrayView3<'_, f32>,
         edits: &[Edit],
         strategy: Strategy,
     ) -> Result<Array2<f32>> {
+        let output = self.network().output();
+        let classes = self.node_len(output);
+        let mut values = self.swept(base, edits, &[output], strategy)?;
+        let mut results = values.pop().expect("one node");
+        self.finish_probabilities(classes, &mut results);
+        if let Some(at) = results.iter().position(|v| !v.is_finite()) {
+            let edit = at / classes;
+            let edited = edits[edit].applied(base).insert_axis(Axis(0)).into_dyn();
+            return Err(check::not_finite_error(self, edited.view(), edit));
+        }
+        Ok(Array2::from_shape_vec((edits.len(), classes), results).expect("as many as computed"))
+    }
+
+    /// [`Engine::sweep_at_with`] by the strategy of the engine's options.
+    ///
+    /// # Errors
+    /// As [`Engine::sweep_at_with`].
+    pub fn sweep_at(
+        &self,
+        base: ArrayView3<'_, f32>,
+        edits: &[Edit],
+        nodes: &[NodeId],
+    ) -> Result<Activations> {
+        self.sweep_at_with(base, edits, nodes, self.strategy())
+    }
+
+    /// The values of any nodes, `[edits, ...]` with the node's shape in the network's order, for the base
+    /// image `[C, H, W]` with each edit applied alone: what [`Engine::forward`] gives for the edited images,
+    /// to the bit. Layers that none of the nodes needs are not computed.
+    ///
+    /// ```
+    /// use cutaway_engine::{Edit, Engine, Fill, Options};
+    /// use cutaway_net::presets;
+    /// use ndarray::Array3;
+    ///
+    /// let network = presets::reference_cnn(1);
+    /// let engine = Engine::compile(&network, &Options::default())?;
+    /// let image = Array3::from_elem((1, 28, 28), 0.5);
+    /// let cover = |row| Edit { row, col: 0, height: 8, width: 8, fill: Fill::Value(0.0) };
+    /// let (maps, logits) = (network.find("relu1")?, network.find("logits")?);
+    /// let values = engine.sweep_at(image.view(), &[cover(0), cover(20)], &[maps, logits])?;
+    /// assert_eq!(values.get(maps).unwrap().shape(), [2, 32, 24, 24]);
+    /// assert_eq!(values.get(logits).unwrap().shape(), [2, 10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the base has another shape than the network's input, the input is no image, an edit does not lie
+    /// in the image, or a node does not exist; [`Error::TooLarge`] where the values come to more than 2^30
+    /// numbers. Values that are NaN or infinite are given back as they are.
+    pub fn sweep_at_with(
+        &self,
+        base: ArrayView3<'_, f32>,
+        edits: &[Edit],
+        nodes: &[NodeId],
+        strategy: Strategy,
+    ) -> Result<Activations> {
+        let mut nodes = nodes.to_vec();
+        nodes.sort();
+        nodes.dedup();
+        let values = self.swept(base, edits, &nodes, strategy)?;
+        let values = nodes.iter().zip(values);
+        let arrays = values.map(|(&node, values)| (node, self.array(edits.len(), node, values)));
+        Ok(Activations(arrays.collect()))
+    }
+
+    /// The values of different nodes, each in the network's order.
+    fn swept(
+        &self,
+        base: ArrayView3<'_, f32>,
+        edits: &[Edit],
+        nodes: &[NodeId],
+        strategy: Strategy,
+    ) -> Result<Vec<Vec<f32>>> {
         let network = self.network();
         let shape = network.shape(network.input());
         if shape != base.shape() {
@@ -109,65 +189,52 @@ impl Engine {
         for (index, edit) in edits.iter().enumerate() {
             edit.check(base.dim()).map_err(|problem| Error::Edit { index, problem })?;
         }
-        let output = network.output();
-        let classes = self.node_len(output);
-        let mut results = vec![0.0; edits.len() * classes];
-        let (c, h, w) = base.dim();
-        let mut image = vec![0.0; c * h * w];
-        let standard = base.as_standard_layout();
-        plan::to_channels_last(h * w, c, standard.as_slice().expect("standard"), &mut image);
+        nodes.iter().try_for_each(|&node| self.check_node(node))?;
+        let each: usize = nodes.iter().map(|&node| self.node_len(node)).sum();
+        if edits.len().saturating_mul(each) > MOST_NUMBERS {
+            return Err(Error::TooLarge { edits: edits.len(), each, most: MOST_NUMBERS });
+        }
+        let results = nodes.iter().map(|&node| vec![0.0; edits.len() * self.node_len(node)]);
+        let mut results: Vec<Vec<f32>> = results.collect();
         match strategy {
-            Strategy::Full => self.full_recomputation(&image, [h, w, c], edits, &mut results),
+            Strategy::Full => self.full_recomputation(base, edits, nodes, &mut results)?,
+            Strategy::Auto | Strategy::Incremental if edits.is_empty() || nodes.is_empty() => {}
             Strategy::Auto | Strategy::Incremental => {
-                incremental::sweep(self, &image, [h, w, c], edits, &mut results);
+                let (c, h, w) = base.dim();
+                let mut image = vec![0.0; c * h * w];
+                let standard = base.as_standard_layout();
+                let from = standard.as_slice().expect("standard");
+                plan::to_channels_last(h * w, c, from, &mut image);
+                incremental::sweep(self, &image, [h, w, c], edits, nodes, &mut results);
             }
         }
-        self.finish_probabilities(classes, &mut results);
-        if let Some(at) = results.iter().position(|v| !v.is_finite()) {
-            let edit = at / classes;
-            edits[edit].apply([h, w, c], &mut image);
-            let mut edited = Array4::zeros((1, c, h, w)).into_dyn();
-            let into = edited.as_slice_mut().expect("in standard order");
-            plan::to_channels_first(h * w, c, &image, into);
-            return Err(check::not_finite_error(self, edited.view(), edit));
-        }
-        Ok(Array2::from_shape_vec((edits.len(), classes), results).expect("as many as computed"))
+        Ok(results)
     }
 
+    /// Forward passes over batches of edited images.
     fn full_recomputation(
         &self,
-        image: &[f32],
-        size: [usize; 3],
+        base: ArrayView3<'_, f32>,
         edits: &[Edit],
-        results: &mut [f32],
-    ) {
-        let output = self.network().output();
-        let request = Request {
-            keep: vec![output],
-            gradients: None,
-            training: false,
-            split: 1,
-            reuse: false,
-        };
-        let prepared = self.prepared(request);
-        let plan = &prepared.plan;
-        let classes = self.node_len(output);
-        let input = plan.buffer_of_input();
-        self.pool.install(|| {
-            let pieces = results.par_chunks_mut(plan.chunk * classes);
-            pieces.zip(edits.par_chunks(plan.chunk)).for_each(|(results, edits)| {
-                prepared.with_workspace(|ws| {
-                    let images = ws.values[input].chunks_exact_mut(image.len());
-                    for (edit, copy) in edits.iter().zip(images) {
-                        copy.copy_from_slice(image);
-                        edit.apply(size, copy);
-                    }
-                    let run = Run { n: edits.len(), first: 0, training: false, seed: 0, split: 1 };
-                    plan.forward(self.layers(), ws, run, 0..plan.steps.len());
-                    self.read(&ws.values[plan.buffer(output)], output, results);
-                });
-            });
-        });
+        nodes: &[NodeId],
+        results: &mut [Vec<f32>],
+    ) -> Result<()> {
+        let batch = (FULL_FLOATS / base.len().max(1)).clamp(1, edits.len().max(1));
+        let (c, h, w) = base.dim();
+        for first in (0..edits.len()).step_by(batch) {
+            let edits = &edits[first..edits.len().min(first + batch)];
+            let mut images = Array4::zeros((edits.len(), c, h, w));
+            for (edit, mut image) in edits.iter().zip(images.outer_iter_mut()) {
+                image.assign(&base);
+                edit.write(image);
+            }
+            let mut values = self.forward(images.view(), nodes)?;
+            for (node, results) in nodes.iter().zip(results.iter_mut()) {
+                let values = values.take(*node).expect("tapped").into_raw_vec_and_offset().0;
+                results[first * self.node_len(*node)..][..values.len()].copy_from_slice(&values);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -199,6 +266,27 @@ impl Edit {
     pub(crate) fn region(&self) -> Region {
         let (bottom, right) = (self.row + self.height, self.col + self.width);
         Region { top: self.row, left: self.col, bottom, right }
+    }
+
+    /// A copy of an image `[C, H, W]` with the rectangle in it.
+    fn applied(&self, base: ArrayView3<'_, f32>) -> Array3<f32> {
+        let mut image = base.to_owned();
+        self.write(image.view_mut());
+        image
+    }
+
+    /// Writes the rectangle into an image `[C, H, W]`.
+    fn write(&self, mut image: ArrayViewMut3<'_, f32>) {
+        let (rows, cols) = (self.row..self.row + self.height, self.col..self.col + self.width);
+        let mut rectangle = image.slice_mut(s![.., rows, cols]);
+        match &self.fill {
+            Fill::Value(value) => rectangle.fill(*value),
+            Fill::Channels(values) => {
+                let planes = rectangle.outer_iter_mut().zip(values);
+                planes.for_each(|(mut plane, value)| plane.fill(*value));
+            }
+            Fill::Patch(patch) => rectangle.assign(patch),
+        }
     }
 
     /// Writes the rectangle into an image `[height, width, channels]`.

@@ -452,6 +452,8 @@ pub(crate) struct Grid {
     pub(crate) step: usize,
     pub(crate) top: isize,
     pub(crate) left: isize,
+    /// Place of the first tile in planes of so many tiles, where several grids share planes.
+    pub(crate) within: Option<[usize; 2]>,
 }
 
 impl Grid {
@@ -461,19 +463,24 @@ impl Grid {
 
     /// Distance from one plane of the transformed side to the next.
     pub(crate) fn plane(&self) -> usize {
-        plane(self.tiles(), self.channels)
+        plane(self.within.map_or(self.tiles(), |[_, tiles]| tiles), self.channels)
+    }
+
+    fn first_tile(&self) -> usize {
+        self.within.map_or(0, |[first, _]| first)
     }
 
     fn check(&self, spatial: usize, transformed: usize, n: usize, lanes: usize) {
         assert_eq!(spatial, self.images * self.height * self.width * self.channels);
         assert!(transformed >= n * n * self.plane());
+        assert!(self.within.is_none_or(|[first, tiles]| first + self.tiles() <= tiles));
         assert_eq!(self.channels % lanes, 0, "channels must fill whole vectors");
     }
 
     /// Calls `f(tile, image, y, x)` for each tile with its first row and column.
     #[inline(always)]
     fn each(&self, mut f: impl FnMut(usize, usize, isize, isize)) {
-        let mut tile = 0;
+        let mut tile = self.first_tile();
         for image in 0..self.images {
             for ty in 0..self.tiles_y {
                 for tx in 0..self.tiles_x {
@@ -808,6 +815,7 @@ mod tests {
             step,
             top: 0,
             left: 0,
+            within: None,
         };
         let (mut v, mut u) = (vec![0.0; n * n * plane(1, lanes)], vec![0.0; n * n * lanes]);
         input_transform(isa, tile, grid(n, m), d, &mut v);
@@ -865,6 +873,7 @@ mod tests {
                     step: m,
                     top,
                     left: top,
+                    within: None,
                 };
                 let dot = |a: &[f32], b: &[f32]| -> f64 {
                     a.iter().zip(b).map(|(a, b)| *a as f64 * *b as f64).sum()

@@ -3,13 +3,16 @@
 //! Activations are `[images, height, width, channels]`. Gradients are added to what the buffers
 //! hold; weights and their gradients come and go in ONNX's order `[O, I/groups, KH, KW]`.
 
+mod parts;
+
 use crate::kernels::Isa;
 use crate::kernels::depthwise::{self, Depthwise, WeightGradient};
 use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
 use crate::kernels::winograd::{self as wino, Grid, Tile};
 use crate::layers::Post;
-use crate::layers::region::{Region, Sliding};
 use rayon::prelude::*;
+
+pub(crate) use parts::Source;
 
 /// Sizes and attributes of a convolution, per sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,16 +225,6 @@ impl Conv {
         self.ordered = Vec::new();
     }
 
-    /// The region grown to whole tiles.
-    pub(crate) fn aligned(&self, region: Region) -> Region {
-        match self.algorithm {
-            Algorithm::Winograd(tile) if !region.is_empty() => {
-                region.aligned(tile.m(), [self.shape.output[0], self.shape.output[1]])
-            }
-            _ => region,
-        }
-    }
-
     /// Floats of scratch memory that `images` at once need, or one image cut in `split` parts.
     pub(crate) fn scratch_len(&self, images: usize, gradients: bool, split: usize) -> usize {
         let parts = (1..=split)
@@ -333,86 +326,16 @@ impl Conv {
     }
 }
 
-// A region of one image's output.
+// Direct summation.
 impl Conv {
-    /// The outputs whose bits a change in `region` of the input can change. With Winograd's tiles
-    /// that is all of a tile: its numbers share their rounding.
-    pub(crate) fn reach(&self, region: Region) -> Region {
-        let s = &self.shape;
-        let extent = |axis: usize| (s.kernel[axis] - 1) * s.dilation[axis] + 1;
-        let output = [s.output[0], s.output[1]];
-        let sliding = Sliding {
-            extent: [extent(0), extent(1)],
-            stride: s.stride,
-            padding: [s.padding[0], s.padding[1]],
-            output,
-        };
-        self.aligned(sliding.reach(region))
-    }
-
-    /// Tiles or pixels that a region of the output takes.
-    pub(crate) fn work(&self, region: Region) -> usize {
-        let size = [self.shape.output[0], self.shape.output[1]];
-        match self.algorithm {
-            Algorithm::Direct | Algorithm::Depthwise => region.area(),
-            Algorithm::Winograd(tile) => {
-                let Region { top, left, bottom, right } = region.aligned(tile.m(), size);
-                (bottom - top).div_ceil(tile.m()) * (right - left).div_ceil(tile.m())
-            }
-        }
-    }
-
-    /// What reading all weights comes to, in the units of [`Conv::work`]: by trial, some tiles.
-    pub(crate) fn weight_work(&self) -> usize {
-        match self.algorithm {
-            Algorithm::Direct | Algorithm::Depthwise => 0,
-            Algorithm::Winograd(_) => 3,
-        }
-    }
-
-    /// Recomputes a region of `y`; with Winograd whole tiles.
-    pub(crate) fn forward_region(
-        &self,
-        x: &[f32],
-        y: &mut [f32],
-        region: Region,
-        relu: bool,
-        scratch: &mut [f32],
-    ) {
-        assert_eq!(x.len(), self.shape.input_len());
-        assert_eq!(y.len(), self.shape.output_len());
-        match self.algorithm {
-            Algorithm::Direct | Algorithm::Depthwise => {
-                self.region_direct(x, y, region, relu, scratch);
-            }
-            Algorithm::Winograd(tile) => self.region_winograd(tile, x, y, region, relu, scratch),
-        }
-    }
-
-    fn region_direct(
-        &self,
-        x: &[f32],
-        y: &mut [f32],
-        region: Region,
-        relu: bool,
-        scratch: &mut [f32],
-    ) {
-        let s = &self.shape;
-        let x = self.padded_lines(x, region, scratch);
-        for line in region.rows(s.output[1], s.output[2]) {
-            let pixels = line.start / s.output[2]..line.end / s.output[2];
-            self.pixels_direct(x, &self.pixels[pixels], &mut y[line], relu);
-        }
-    }
-
     /// Output pixels whose windows start at `pixels` of a padded image.
-    fn pixels_direct(&self, x: &[f32], pixels: &[usize], y: &mut [f32], relu: bool) {
+    fn pixels_direct(&self, runs: &Runs, x: &[f32], pixels: &[usize], y: &mut [f32], relu: bool) {
         let s = &self.shape;
         if self.algorithm == Algorithm::Depthwise {
             let args = Depthwise {
                 x,
                 pixels,
-                taps: &self.runs.offsets,
+                taps: &runs.offsets,
                 w: &self.forward,
                 channels: s.output[2],
                 y,
@@ -429,8 +352,8 @@ impl Conv {
             let args = Rows {
                 a: &x[g * ci..],
                 rows: pixels,
-                segments: &self.runs.offsets,
-                inner: self.runs.len,
+                segments: &runs.offsets,
+                inner: runs.len,
                 b: &self.forward[g * packed..(g + 1) * packed],
                 n: co,
                 c: &mut y[g * co..],
@@ -441,63 +364,6 @@ impl Conv {
         }
     }
 
-    /// As [`Conv::padded`] for one image, of which only the lines are made that a region needs.
-    fn padded_lines<'a>(&self, x: &'a [f32], region: Region, scratch: &'a mut [f32]) -> &'a [f32] {
-        let s = &self.shape;
-        if s.padding == [0; 4] {
-            return x;
-        }
-        let [h, w, c] = s.input;
-        let [ph, pw] = s.padded();
-        let extent = (s.kernel[0] - 1) * s.dilation[0] + 1;
-        let first = region.top * s.stride[0];
-        let last = ((region.bottom - 1) * s.stride[0] + extent).min(ph);
-        let padded = &mut scratch[..self.padded_len()];
-        for line in first..last {
-            let out = &mut padded[line * pw * c..(line + 1) * pw * c];
-            out.fill(0.0);
-            if let Some(y) = line.checked_sub(s.padding[0]).filter(|y| *y < h) {
-                let start = s.padding[1] * c;
-                out[start..start + w * c].copy_from_slice(&x[y * w * c..(y + 1) * w * c]);
-            }
-        }
-        padded
-    }
-
-    /// The tiles are those of a pass over the whole image, so that their bits are, too.
-    fn region_winograd(
-        &self,
-        tile: Tile,
-        x: &[f32],
-        y: &mut [f32],
-        region: Region,
-        relu: bool,
-        scratch: &mut [f32],
-    ) {
-        let s = &self.shape;
-        let (area, c, o, m) = (tile.n() * tile.n(), s.input[2], s.output[2], tile.m());
-        let part = region.aligned(m, [s.output[0], s.output[1]]);
-        let shifted = |grid: Grid| Grid {
-            tiles_y: (part.bottom - part.top).div_ceil(m),
-            tiles_x: (part.right - part.left).div_ceil(m),
-            top: grid.top + part.top as isize,
-            left: grid.left + part.left as isize,
-            ..grid
-        };
-        let input = shifted(self.input_grid(tile, 1));
-        let tiles = input.tiles();
-        let (v, rest) = scratch.split_at_mut(area * wino::plane(tiles, c));
-        let products = &mut rest[..area * wino::plane(tiles, o)];
-        wino::input_transform(self.isa, tile, input, x, v);
-        self.products(area, tiles, v, &self.forward, products, c, o);
-        let output = shifted(self.output_grid(tile, 1));
-        let bias = self.bias.as_deref();
-        wino::output_transform(self.isa, tile, output, products, y, bias, relu);
-    }
-}
-
-// Direct summation.
-impl Conv {
     fn prepare_direct(&mut self, weight: &[f32], gradients: bool) {
         let s = &self.shape;
         let taps = s.kernel[0] * s.kernel[1];
@@ -559,7 +425,7 @@ impl Conv {
         let (x, _) = self.padded(n, x, scratch);
         let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
         for (image, out) in images {
-            self.pixels_direct(image, &self.pixels, out, relu);
+            self.pixels_direct(&self.runs, image, &self.pixels, out, relu);
         }
     }
 
@@ -899,7 +765,13 @@ impl Conv {
         // Windows start where those of the first lines of an image do.
         let pixels = &self.pixels[..lines * s.output[1]];
         if s.padding == [0; 4] {
-            return self.pixels_direct(&x[top * s.stride[0] * w * c..], pixels, y, relu);
+            return self.pixels_direct(
+                &self.runs,
+                &x[top * s.stride[0] * w * c..],
+                pixels,
+                y,
+                relu,
+            );
         }
         let pw = s.padded()[1];
         let padded = &mut scratch[..s.seen_lines(lines) * pw * c];
@@ -915,7 +787,7 @@ impl Conv {
                 None => out.fill(0.0),
             }
         }
-        self.pixels_direct(padded, pixels, y, relu);
+        self.pixels_direct(&self.runs, padded, pixels, y, relu);
     }
 
     fn strip_winograd(
@@ -963,7 +835,8 @@ impl Conv {
         let [tiles_y, tiles_x] = self.grid_tiles(tile);
         let [height, width, channels] = self.shape.input;
         let (top, left) = (-(self.shape.padding[0] as isize), -(self.shape.padding[1] as isize));
-        Grid { images, height, width, channels, tiles_y, tiles_x, step: tile.m(), top, left }
+        let (step, within) = (tile.m(), None);
+        Grid { images, height, width, channels, tiles_y, tiles_x, step, top, left, within }
     }
 
     fn output_grid(&self, tile: Tile, images: usize) -> Grid {

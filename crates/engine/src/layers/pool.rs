@@ -41,7 +41,7 @@ impl Pool {
         [range(y, 0), range(x, 1)]
     }
 
-    /// Calls `f(output offset, image, window)` for every output pixel of a region of `n` images.
+    /// Calls `f(output offset, image, window)` for every output pixel of `n` images.
     #[inline(always)]
     fn each(
         &self,
@@ -49,11 +49,12 @@ impl Pool {
         region: Region,
         mut f: impl FnMut(usize, usize, [std::ops::Range<usize>; 2]),
     ) {
-        let [oh, ow, c] = self.output;
+        let (c, mut at) = (self.output[2], 0);
         for image in 0..n {
             for y in region.top..region.bottom {
                 for x in region.left..region.right {
-                    f(((image * oh + y) * ow + x) * c, image, self.window(y, x));
+                    f(at, image, self.window(y, x));
+                    at += c;
                 }
             }
         }
@@ -67,25 +68,33 @@ impl Pool {
 
     /// Threads may share a large image.
     pub(crate) fn forward(&self, n: usize, x: &[f32], y: &mut [f32], split: usize) {
-        let region = self.whole();
+        let (region, held) = (self.whole(), Region::whole([self.input[0], self.input[1]]));
         if split == 1 || n > 1 || x.len() < SPLIT_NUMBERS {
             // SAFETY: the kernel has no conditions.
-            return unsafe { dispatch(self.isa, Forward { pool: self, n, region, x, y, from: 0 }) };
+            return unsafe { dispatch(self.isa, Forward { pool: self, n, region, held, x, y }) };
         }
         let line = self.output[1] * self.output[2];
         let lines = self.output[0].div_ceil(split);
         y.par_chunks_mut(lines * line).enumerate().for_each(|(part, y)| {
-            let (top, from) = (part * lines, part * lines * line);
+            let top = part * lines;
             let region = Region { top, bottom: (top + lines).min(region.bottom), ..region };
             // SAFETY: the kernel has no conditions.
-            unsafe { dispatch(self.isa, Forward { pool: self, n, region, x, y, from }) }
+            unsafe { dispatch(self.isa, Forward { pool: self, n, region, held, x, y }) }
         });
     }
 
-    /// Recomputes a region of one image's output.
-    pub(crate) fn forward_region(&self, x: &[f32], y: &mut [f32], region: Region) {
+    /// Computes a region of one image's output, which is all of `y`, from the part of its input in `x`.
+    pub(crate) fn forward_part(&self, x: &[f32], held: Region, y: &mut [f32], region: Region) {
         // SAFETY: the kernel has no conditions.
-        unsafe { dispatch(self.isa, Forward { pool: self, n: 1, region, x, y, from: 0 }) }
+        unsafe { dispatch(self.isa, Forward { pool: self, n: 1, region, held, x, y }) }
+    }
+
+    /// The part of the input that a region of the output is made of.
+    pub(crate) fn seen(&self, region: Region) -> Region {
+        let [rows, cols] = self.window(region.top, region.left);
+        let [last_rows, last_cols] = self.window(region.bottom - 1, region.right - 1);
+        let (top, left) = (rows.start, cols.start);
+        Region { top, left, bottom: last_rows.end.max(top), right: last_cols.end.max(left) }
     }
 
     fn whole(&self) -> Region {
@@ -112,10 +121,11 @@ struct Forward<'a> {
     pool: &'a Pool,
     n: usize,
     region: Region,
+    /// What of each input is in `x`.
+    held: Region,
     x: &'a [f32],
+    /// The region of each image, and nothing else.
     y: &'a mut [f32],
-    /// Place of the first number of `y` in the whole output.
-    from: usize,
 }
 
 /// Channels handled at once, so that what becomes of them stays in registers.
@@ -126,10 +136,14 @@ const CHANNELS: usize = 32;
 impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Forward { pool, n, region, x, y, from } = self;
+        let Forward { pool, n, region, held, x, y } = self;
         let c = pool.output[2];
+        let width_held = held.right - held.left;
+        let lines_held = held.bottom - held.top;
+        let offset = |image: usize, row: usize, col: usize| {
+            ((image * lines_held + row - held.top) * width_held + col - held.left) * c
+        };
         pool.each(n, region, |at, image, [rows, cols]| {
-            let at = at - from;
             let count = (rows.len() * cols.len()).max(1) as f32;
             for first in (0..c).step_by(CHANNELS) {
                 let width = CHANNELS.min(c - first);
@@ -139,7 +153,7 @@ impl Kernel for Forward<'_> {
                 };
                 for row in rows.clone() {
                     for col in cols.clone() {
-                        let from = pool.offset(image, row, col) + first;
+                        let from = offset(image, row, col) + first;
                         let pixel = &x[from..from + width];
                         match (pool.reduce, <&[f32; CHANNELS]>::try_from(pixel)) {
                             (Reduce::Max, Ok(pixel)) => larger(pixel, &mut reduced),

@@ -1,10 +1,9 @@
-//! Layers on a part of one image: what a change of the input can reach, and its recomputation.
+//! Layers on a part of one image: what a change of the input can reach.
 //!
 //! A pixel is computed by the same operations in the same order as in a pass over the whole image,
 //! so a recomputed part has the same bits.
 
-use crate::kernels::Isa;
-use crate::layers::{self, Inputs, Layer, Run};
+use crate::layers::Layer;
 
 /// Rows and columns of an image, ends exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,20 +44,6 @@ impl Region {
         }
     }
 
-    /// What is left of it without another: above, below, left and right of it.
-    pub(crate) fn without(self, other: Region) -> [Region; 4] {
-        let top = other.top.clamp(self.top, self.bottom);
-        let bottom = other.bottom.clamp(top, self.bottom);
-        let left = other.left.clamp(self.left, self.right);
-        let right = other.right.clamp(left, self.right);
-        [
-            Region { bottom: top, ..self },
-            Region { top: bottom, ..self },
-            Region { top, bottom, right: left, ..self },
-            Region { top, bottom, left: right, ..self },
-        ]
-    }
-
     /// Grown to multiples of `step`, within `[height, width]`.
     pub(crate) fn aligned(self, step: usize, [height, width]: [usize; 2]) -> Region {
         Region {
@@ -80,6 +65,29 @@ impl Region {
             at(self.left)..at(self.right)
         };
         (if self.is_empty() { 0..0 } else { self.top..self.bottom }).map(row)
+    }
+}
+
+/// Rows and columns that may lie outside an image, where all is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) top: isize,
+    pub(crate) left: isize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl Window {
+    pub(crate) fn area(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+impl From<Region> for Window {
+    fn from(region: Region) -> Window {
+        let Region { top, left, bottom, right } = region;
+        let (height, width) = (bottom.saturating_sub(top), right.saturating_sub(left));
+        Window { top: top as isize, left: left as isize, height, width }
     }
 }
 
@@ -112,16 +120,24 @@ impl Sliding {
 }
 
 impl Layer {
-    /// What a change in `region` of an input can change of the output; `None` where that is all of
+    /// What a change in `region` of input `which` can change of the output; `None` where that is all of
     /// it.
-    pub(crate) fn reach(&self, region: Region) -> Option<Region> {
-        if region.is_empty() {
-            return Some(region);
-        }
+    pub(crate) fn reach(&self, _which: usize, region: Region) -> Option<Region> {
         match self {
+            _ if region.is_empty() => Some(region),
             Layer::Conv(conv) => Some(conv.reach(region)),
             Layer::Pool(pool) => Some(pool.sliding().reach(region)),
-            Layer::Relu
+            _ => self.has_parts().then_some(region),
+        }
+    }
+
+    /// Whether a part of the output can be computed from a part of the inputs. Else every number depends on
+    /// all of them, or stands elsewhere than its pixel.
+    pub(crate) fn has_parts(&self) -> bool {
+        match self {
+            Layer::Conv(_)
+            | Layer::Pool(_)
+            | Layer::Relu
             | Layer::Softmax { .. }
             | Layer::LogSoftmax { .. }
             | Layer::Add
@@ -129,12 +145,12 @@ impl Layer {
             | Layer::Unary(_)
             | Layer::LocalResponse(_)
             | Layer::BatchNorm(_)
-            | Layer::Dropout { .. } => Some(region),
+            | Layer::Dropout { .. } => true,
             Layer::Input
             | Layer::Dense(_)
             | Layer::GlobalAverage { .. }
             | Layer::Plain(_)
-            | Layer::Reorder { .. } => None,
+            | Layer::Reorder { .. } => false,
         }
     }
 
@@ -146,61 +162,12 @@ impl Layer {
         }
     }
 
-    /// Whether every number of the output depends on the whole input, or stands elsewhere than its
-    /// pixel.
-    pub(crate) fn is_global(&self) -> bool {
-        let pixel = Region { top: 0, left: 0, bottom: 1, right: 1 };
-        self.reach(pixel).is_none()
-    }
-
-    /// [`Layer::work`] of a region that is recomputed for one image alone, which reads the layer's
-    /// weights for itself.
-    pub(crate) fn work_alone(&self, region: Region) -> usize {
-        match self {
-            _ if region.is_empty() => 0,
-            Layer::Conv(conv) => conv.work(region) + conv.weight_work(),
-            _ => self.work(region),
-        }
-    }
-
     /// How much work a region of the output is, in units of its own: pixels, or tiles.
     pub(crate) fn work(&self, region: Region) -> usize {
         match self {
             _ if region.is_empty() => 0,
             Layer::Conv(conv) => conv.work(region),
             _ => region.area(),
-        }
-    }
-}
-
-/// Recomputes a region of one image's output; `x` and `y` hold that image, `size` is the output's
-/// height, width and channels.
-#[allow(clippy::too_many_arguments)]
-pub(crate) fn forward_region(
-    layer: &Layer,
-    isa: Isa,
-    run: Run,
-    x: Inputs<'_>,
-    slot: usize,
-    y: &mut [f32],
-    size: [usize; 3],
-    region: Region,
-    relu: bool,
-    scratch: &mut [f32],
-) {
-    let input = |i: usize| x.slot(i, slot);
-    match layer {
-        Layer::Conv(conv) => conv.forward_region(input(0), y, region, relu, scratch),
-        Layer::Pool(pool) => pool.forward_region(input(0), y, region),
-        // The others work pixel by pixel: a row of the region is a small image of its own.
-        _ => {
-            let [_, width, channels] = size;
-            let run = Run { n: 1, ..run };
-            for stretch in region.rows(width, channels) {
-                let pixels = stretch.start / channels..stretch.end / channels;
-                let y = &mut y[stretch];
-                layers::forward_pixels(layer, isa, run, x, slot, pixels, y);
-            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A sweep answers what forward passes over edited copies answer.
 
 use cutaway_engine::{Edit, Fill, Isa, Strategy};
-use cutaway_net::{ConvSpec, Network, NetworkBuilder, presets};
+use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, presets};
 use ndarray::{Array3, Array4, Axis, s};
 use proptest::prelude::*;
 
@@ -102,8 +102,44 @@ fn a_sweep_takes_a_base_in_any_memory_order_and_leaves_it_alone() {
 #[test]
 fn a_sweep_without_edits_answers_nothing() {
     let network = colour();
-    let found = compile(&network, Isa::detect()).sweep(image(&network).view(), &[]).unwrap();
+    let engine = compile(&network, Isa::detect());
+    let found = engine.sweep(image(&network).view(), &[]).unwrap();
     assert_eq!(found.dim(), (0, 4));
+    let found = engine.sweep_at(image(&network).view(), &[], &[network.output()]).unwrap();
+    assert_eq!(found.get(network.output()).unwrap().shape(), [0, 4]);
+}
+
+/// A change of shape that moves no number in memory still moves pixels: [3, 4, 6] seen as [3, 6, 4].
+#[test]
+fn an_image_under_another_height_and_width_is_swept_as_that() {
+    let mut b = NetworkBuilder::new("turned");
+    b.input("x", &[3, 4, 6]).conv("", ConvSpec::new(3, 3).same()).reshape("r", &[3, 6, 4]);
+    b.conv("", ConvSpec::new(5, 3)).relu("").flatten("").dense("logits", 4);
+    let network = b.build(2).unwrap();
+    let base = image(&network);
+    let edits = edits([3, 4, 6], 30);
+    for isa in Isa::available() {
+        let engine = compile(&network, isa);
+        let wanted = engine.predict(edited(&base, &edits).view()).unwrap();
+        let found = engine.sweep_with(base.view(), &edits, Strategy::Incremental).unwrap();
+        assert_eq!(bits(&found), bits(&wanted), "{isa}");
+    }
+}
+
+#[test]
+fn a_sweep_at_no_node_or_with_too_many_numbers_is_refused() {
+    let network = colour();
+    let engine = compile(&network, Isa::detect());
+    let base = image(&network);
+    let edit = Edit { row: 0, col: 0, height: 1, width: 1, fill: Fill::Value(0.5) };
+    let unknown = NodeId(network.nodes().len());
+    let problem = engine.sweep_at(base.view(), &[edit.clone()], &[unknown]).unwrap_err();
+    assert!(problem.to_string().contains("does not exist"), "{problem}");
+    // 16 maps of 7 x 5 each: 2 million edits are more than 2^30 numbers.
+    let conv = network.find("relu").or_else(|_| network.find("relu1")).unwrap();
+    let many = vec![edit; 2_000_000];
+    let problem = engine.sweep_at(base.view(), &many, &[conv]).unwrap_err();
+    assert!(problem.to_string().contains("sweep fewer edits at a time"), "{problem}");
 }
 
 proptest! {
@@ -115,6 +151,7 @@ proptest! {
     fn partial_recomputation_has_the_bits_of_full_recomputation(
         recipe in prop_oneof![2 => odd(false), 1 => wide()],
         fraction in 1..4usize,
+        taps in proptest::collection::vec(any::<proptest::sample::Index>(), 1..4),
     ) {
         let network = build(&recipe);
         let base = image(&network);
@@ -130,6 +167,17 @@ proptest! {
             let full = engine.sweep_with(base.view(), &edits, Strategy::Full).unwrap();
             let part = engine.sweep_with(base.view(), &edits, Strategy::Incremental).unwrap();
             prop_assert_eq!(bits(&part), bits(&full), "on {}", isa);
+            let count = network.nodes().len();
+            let nodes: Vec<NodeId> = taps.iter().map(|tap| NodeId(tap.index(count))).collect();
+            let wanted = engine.forward(edited(&base, &edits).view(), &nodes).unwrap();
+            for strategy in [Strategy::Full, Strategy::Incremental] {
+                let found = engine.sweep_at_with(base.view(), &edits, &nodes, strategy).unwrap();
+                for (node, wanted) in wanted.iter() {
+                    let found = found.get(node).unwrap();
+                    prop_assert_eq!(found.shape(), wanted.shape());
+                    prop_assert_eq!(bits(found), bits(wanted), "node {} on {}", node.0, isa);
+                }
+            }
         }
     }
 }
