@@ -13,13 +13,15 @@ const PASS_FLOATS: usize = 1 << 17;
 /// Below so many output pixels a product would read the weights too often.
 const PASS_PIXELS: usize = 256;
 
+/// `copy(part, window, line, out)`: copies a window of the input of a part, zeros outside the image, its
+/// lines `line` pixels apart.
+pub(crate) type CopyWindow<'a> = dyn Fn(usize, Window, usize, &mut [f32]) + 'a;
+
 /// Where parts of the input come from.
 pub(crate) struct Source<'a> {
     /// The inputs' parts one after the other, where they are exactly those of the outputs.
     pub(crate) ready: Option<&'a [f32]>,
-    /// `copy(part, window, line, out)`: a window of the input of a part, zeros outside the image, its lines
-    /// `line` pixels apart.
-    pub(crate) copy: &'a dyn Fn(usize, Window, usize, &mut [f32]),
+    pub(crate) copy: &'a CopyWindow<'a>,
 }
 
 impl Conv {
