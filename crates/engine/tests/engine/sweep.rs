@@ -133,7 +133,8 @@ fn a_sweep_at_no_node_or_with_too_many_numbers_is_refused() {
     let base = image(&network);
     let edit = Edit { row: 0, col: 0, height: 1, width: 1, fill: Fill::Value(0.5) };
     let unknown = NodeId(network.nodes().len());
-    let problem = engine.sweep_at(base.view(), &[edit.clone()], &[unknown]).unwrap_err();
+    let problem =
+        engine.sweep_at(base.view(), std::slice::from_ref(&edit), &[unknown]).unwrap_err();
     assert!(problem.to_string().contains("does not exist"), "{problem}");
     // 16 maps of 7 x 5 each: 2 million edits are more than 2^30 numbers.
     let conv = network.find("relu").or_else(|_| network.find("relu1")).unwrap();

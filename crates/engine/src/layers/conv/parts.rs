@@ -21,6 +21,7 @@ pub(crate) type CopyWindow<'a> = dyn Fn(usize, Window, usize, &mut [f32]) + 'a;
 pub(crate) struct Source<'a> {
     /// The inputs' parts one after the other, where they are exactly those of the outputs.
     pub(crate) ready: Option<&'a [f32]>,
+    /// What copies a window of the input.
     pub(crate) copy: &'a CopyWindow<'a>,
 }
 
