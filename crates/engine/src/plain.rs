@@ -7,6 +7,7 @@
 
 use cutaway_net::{ConvTranspose, Op, PadMode, Reduce, Span};
 
+mod choice;
 pub(crate) mod numbers;
 mod resize;
 
@@ -34,6 +35,8 @@ pub(crate) fn knows(op: &Op) -> bool {
             | Op::LocalResponseNorm { .. }
             | Op::LayerNorm { .. }
             | Op::GroupNorm { .. }
+            | Op::Where
+            | Op::CumSum { .. }
             | Op::ConvTranspose(_)
     ) || is_picking(op)
 }
@@ -85,6 +88,13 @@ pub(crate) fn forward<T: Real>(op: &Op, s: &Shapes, x: &[&[T]], params: &[&[T]],
                 y[i] = T::narrow(value * params[0][channel].wide() + params[1][channel].wide());
             });
         }
+        Op::Where => choice::each(s, |i, [c, a, b]| {
+            y[i] = if numbers::is_true(x[0][c]) { x[1][a] } else { x[2][b] };
+        }),
+        Op::CumSum { axis, exclusive, reverse } => {
+            let sums = choice::Sums::new(s, *axis, *exclusive, *reverse);
+            sums.run(|i| x[0][i].wide(), |i, sum| y[i] = T::narrow(sum));
+        }
         Op::ConvTranspose(conv) => {
             let geometry = Transposed::new(conv, s, params[0].len());
             geometry.forward(x[0], params[0], params.get(1).copied(), y);
@@ -132,6 +142,21 @@ pub(crate) fn backward<T: Real>(
                 sums[[a, b][which]] += (dy[i] * slopes[which]).wide();
             });
             add(&sums, dx);
+        }
+        Op::Where => {
+            // Sums over what was repeated, in f64; nothing flows to the condition.
+            let mut sums = vec![0.0; dx.len()];
+            choice::each(s, |i, places| {
+                if which == if numbers::is_true(x[0][places[0]]) { 1 } else { 2 } {
+                    sums[places[which]] += dy[i].wide();
+                }
+            });
+            add(&sums, dx);
+        }
+        Op::CumSum { axis, exclusive, reverse } => {
+            // The adjoint of a sum from the start is a sum from the end.
+            let sums = choice::Sums::new(s, *axis, *exclusive, !*reverse);
+            sums.run(|i| dy[i].wide(), |i, sum| dx[i] = T::narrow(dx[i].wide() + sum));
         }
         Op::Reduce { kind, axes, .. } => reduce_backward(*kind, axes, s, x[0], y, dy, dx),
         Op::SoftmaxAlong { axis, log } => softmax_backward(*axis, *log, s, y, dy, dx),

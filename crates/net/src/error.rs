@@ -129,6 +129,27 @@ fn list_operators(operators: &[UnsupportedOperator]) -> String {
         if nodes.len() > SHOWN {
             let _ = write!(text, " and {} more", nodes.len() - SHOWN);
         }
+        if let Some(hint) = hint(operator) {
+            let _ = write!(text, " ({hint})");
+        }
         text
+    })
+}
+
+/// What to do about an operator that no network here can have.
+fn hint(operator: &str) -> Option<&'static str> {
+    Some(match operator {
+        "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike"
+        | "Bernoulli" | "Multinomial" => {
+            "it draws random numbers, so that no answer could be repeated; export the model for \
+             inference, in Python after model.eval()"
+        }
+        "Loop" | "Scan" => "a loop; export the model with its steps written out",
+        "LSTM" | "GRU" | "RNN" => "it reads sequences; here networks of images are read",
+        "NonMaxSuppression" | "TopK" | "Unique" => {
+            "how much it gives depends on the numbers; cut the model off before it, in Python with \
+             onnx.utils.extract_model"
+        }
+        _ => return None,
     })
 }

@@ -161,6 +161,18 @@ pub enum Op {
         /// Added to the variance.
         epsilon: f32,
     },
+    /// Of three inputs, condition, `a` and `b`, aligned as in [`Op::Binary`]: `a` where the condition is not 0,
+    /// else `b`. No gradient flows to the condition.
+    Where,
+    /// Sums of the numbers along an axis up to each place.
+    CumSum {
+        /// The axis.
+        axis: usize,
+        /// The place itself does not count.
+        exclusive: bool,
+        /// From the end.
+        reverse: bool,
+    },
     /// Transposed convolution: the adjoint of a convolution, which enlarges the image.
     /// Parameters: weight `[in, out / groups, kernel height, kernel width]`, optional bias `[out]`.
     ConvTranspose(ConvTranspose),
@@ -203,6 +215,28 @@ pub enum Unary {
     GeluTanh,
     /// The largest whole number not above; its gradient is 0.
     Floor,
+    /// The smallest whole number not below; its gradient is 0.
+    Ceil,
+    /// The nearest whole number, from the middle the even one; its gradient is 0.
+    Round,
+    /// What stands before the decimal point; its gradient is 0.
+    Truncate,
+    /// −1, 0 or 1; its gradient is 0.
+    Sign,
+    /// Of a condition its contrary: 1 where `x` is 0, else 0.
+    Not,
+    /// 1 where `x` is not 0, else 0: a condition.
+    NonZero,
+    /// `max(0, x) + min(0, alpha · (e^(x / alpha) − 1))` (Barron 2017).
+    Celu {
+        /// Scale of the negative side.
+        alpha: f32,
+    },
+    /// `x` above `alpha`, else 0 (Konda et al. 2015).
+    ThresholdedRelu {
+        /// The threshold.
+        alpha: f32,
+    },
     /// `x` above 0, else `slope · x` (Maas et al. 2013).
     LeakyRelu {
         /// Of the negative side.
@@ -282,6 +316,18 @@ pub enum Binary {
     Max,
     /// `a` where it is above 0, else `b · a` (He et al. 2015, PReLU).
     PRelu,
+    /// 1 where `a = b`, else 0. A condition has no gradient.
+    Equal,
+    /// 1 where `a < b`, else 0.
+    Less,
+    /// 1 where `a ≤ b`, else 0.
+    LessOrEqual,
+    /// 1 where neither is 0, else 0.
+    And,
+    /// 1 where one or both are not 0, else 0.
+    Or,
+    /// 1 where one of them is not 0, and not both, else 0.
+    Xor,
 }
 
 /// What a reduction makes of numbers `x`.
@@ -475,6 +521,8 @@ impl Op {
             Self::LocalResponseNorm { .. } => "LocalResponseNorm",
             Self::LayerNorm { .. } => "LayerNorm",
             Self::GroupNorm { .. } => "GroupNorm",
+            Self::Where => "Where",
+            Self::CumSum { .. } => "CumSum",
             Self::ConvTranspose(_) => "ConvTranspose",
         }
     }
@@ -511,6 +559,9 @@ impl Op {
             Self::Reduce { axes, keep, .. } => widen(&[&axes[..], &[usize::from(*keep)]].concat()),
             Self::ArgMax { axis, keep, last } => {
                 widen(&[*axis, usize::from(*keep), usize::from(*last)])
+            }
+            Self::CumSum { axis, exclusive, reverse } => {
+                widen(&[*axis, usize::from(*exclusive), usize::from(*reverse)])
             }
             Self::SoftmaxAlong { axis, .. } | Self::ConcatAlong { axis } => widen(&[*axis]),
             Self::Transpose { axes } => widen(axes),
@@ -550,6 +601,7 @@ impl Op {
             | Self::LogSoftmax
             | Self::Flatten
             | Self::Add
+            | Self::Where
             | Self::Concat
             | Self::Binary(_)
             | Self::MatMul => Vec::new(),
@@ -579,6 +631,14 @@ impl Unary {
             Self::Gelu => "Gelu",
             Self::GeluTanh => "GeluTanh",
             Self::Floor => "Floor",
+            Self::Ceil => "Ceil",
+            Self::Round => "Round",
+            Self::Truncate => "Truncate",
+            Self::Sign => "Sign",
+            Self::Not => "Not",
+            Self::NonZero => "NonZero",
+            Self::Celu { .. } => "Celu",
+            Self::ThresholdedRelu { .. } => "ThresholdedRelu",
             Self::LeakyRelu { .. } => "LeakyRelu",
             Self::Elu { .. } => "Elu",
             Self::Selu { .. } => "Selu",
@@ -596,6 +656,8 @@ impl Unary {
         match self {
             Self::LeakyRelu { slope: a }
             | Self::Elu { alpha: a }
+            | Self::Celu { alpha: a }
+            | Self::ThresholdedRelu { alpha: a }
             | Self::Power { exponent: a }
             | Self::Scale { factor: a }
             | Self::Shift { by: a } => bits(&[a]),
@@ -611,7 +673,20 @@ impl Unary {
     }
 }
 
+impl Unary {
+    /// Whether it gives nothing but 0 and 1.
+    pub(crate) fn is_condition(self) -> bool {
+        matches!(self, Self::Not | Self::NonZero)
+    }
+}
+
 impl Binary {
+    /// Whether it gives nothing but 0 and 1.
+    pub(crate) fn is_condition(self) -> bool {
+        use Binary::{And, Equal, Less, LessOrEqual, Or, Xor};
+        matches!(self, Equal | Less | LessOrEqual | And | Or | Xor)
+    }
+
     /// Name of the function. A sum with broadcasting is told from [`Op::Add`].
     #[must_use]
     pub fn kind(self) -> &'static str {
@@ -624,6 +699,12 @@ impl Binary {
             Self::Min => "Min",
             Self::Max => "Max",
             Self::PRelu => "PRelu",
+            Self::Equal => "Equal",
+            Self::Less => "Less",
+            Self::LessOrEqual => "LessOrEqual",
+            Self::And => "And",
+            Self::Or => "Or",
+            Self::Xor => "Xor",
         }
     }
 }

@@ -82,12 +82,13 @@ fn step(network: &Network, id: NodeId, node: &Node, seen: &[Seen]) -> Seen {
         | Op::Expand { .. }
         | Op::Gather { .. }
         | Op::Resize(_)
+        | Op::CumSum { .. }
         | Op::ConvTranspose(_) => before.whole(),
         Op::MatMul | Op::ConcatAlong { .. } => {
             let others = node.inputs.iter().filter(computed).map(|input| seen[input.0].whole());
             others.fold(before.whole(), Seen::union)
         }
-        Op::Add | Op::Concat | Op::Binary(_) => {
+        Op::Add | Op::Concat | Op::Binary(_) | Op::Where => {
             let others = node.inputs.iter().filter(computed).map(|input| seen[input.0]);
             others.fold(before, Seen::union)
         }

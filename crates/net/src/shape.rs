@@ -58,6 +58,11 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], params: &[&[usize]]) -> Inferr
         Op::GroupNorm { groups, epsilon } => {
             ops::norm::group_norm_output_shape(*groups, *epsilon, inputs[0], params)
         }
+        Op::Where => ops::general::broadcast(inputs[0], inputs[1])
+            .and_then(|both| ops::general::broadcast(&both, inputs[2])),
+        Op::CumSum { axis, .. } => {
+            ops::general::check_axis(inputs[0], *axis).map(|()| inputs[0].to_vec())
+        }
         Op::ConvTranspose(conv) => ops::conv::transposed_output_shape(conv, inputs[0], params),
     }?;
     check(&output)?;
@@ -95,6 +100,7 @@ fn check_counts(op: &Op, inputs: usize, params: usize) -> Result<(), String> {
         Op::Input { .. } | Op::Constant { .. } => (0, 0),
         Op::Add => (2, usize::MAX),
         Op::Binary(_) | Op::MatMul => (2, 2),
+        Op::Where => (3, 3),
         Op::Concat | Op::ConcatAlong { .. } => (1, usize::MAX),
         _ => (1, 1),
     };
@@ -103,6 +109,7 @@ fn check_counts(op: &Op, inputs: usize, params: usize) -> Result<(), String> {
             (0, 0) => "no input".to_owned(),
             (1, 1) => "one input".to_owned(),
             (2, 2) => "two inputs".to_owned(),
+            (3, 3) => "three inputs".to_owned(),
             _ => format!("at least {least} inputs"),
         };
         return Err(format!("expected {wanted}, got {inputs}"));

@@ -154,6 +154,8 @@ impl Layer {
             | Op::LocalResponseNorm { .. }
             | Op::LayerNorm { .. }
             | Op::GroupNorm { .. }
+            | Op::Where
+            | Op::CumSum { .. }
             | Op::ConvTranspose(_) => Layer::plain(isa, network, id, node.op.clone()),
         }
     }

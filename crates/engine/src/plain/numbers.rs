@@ -89,6 +89,34 @@ pub(crate) fn unary<T: Real>(unary: Unary, x: T) -> T {
         Unary::Gelu => T::narrow(x.wide() * phi(x.wide())),
         Unary::GeluTanh => T::narrow(0.5 * x.wide() * (1.0 + gelu_inner(x.wide()).tanh())),
         Unary::Floor => T::narrow(x.wide().floor()),
+        Unary::Ceil => T::narrow(x.wide().ceil()),
+        Unary::Round => T::narrow(x.wide().round_ties_even()),
+        Unary::Truncate => T::narrow(x.wide().trunc()),
+        Unary::Sign => {
+            if x > zero {
+                one
+            } else if x < zero {
+                -one
+            } else {
+                x
+            }
+        }
+        Unary::Not => condition(x == zero),
+        Unary::NonZero => condition(x != zero),
+        Unary::Celu { alpha } => {
+            if x < zero {
+                c(alpha) * ((x / c(alpha)).exp() - one)
+            } else {
+                x
+            }
+        }
+        Unary::ThresholdedRelu { alpha } => {
+            if x > c(alpha) || x.wide().is_nan() {
+                x
+            } else {
+                zero
+            }
+        }
         Unary::LeakyRelu { slope } => {
             if x < zero {
                 c(slope) * x
@@ -165,7 +193,21 @@ pub(crate) fn unary_slope<T: Real>(unary: Unary, x: T, y: T) -> T {
             let inner = (2.0 / std::f64::consts::PI).sqrt() * (1.0 + 3.0 * 0.044715 * wide * wide);
             T::narrow(0.5 * (1.0 + t) + 0.5 * wide * (1.0 - t * t) * inner)
         }
-        Unary::Floor => zero,
+        Unary::Floor
+        | Unary::Ceil
+        | Unary::Round
+        | Unary::Truncate
+        | Unary::Sign
+        | Unary::Not
+        | Unary::NonZero => zero,
+        Unary::Celu { alpha } => {
+            if x > zero {
+                one
+            } else {
+                (x / c(alpha)).exp()
+            }
+        }
+        Unary::ThresholdedRelu { alpha } => when(x > c(alpha)),
         Unary::LeakyRelu { slope } => {
             if x > zero {
                 one
@@ -225,7 +267,23 @@ pub(crate) fn binary<T: Real>(binary: Binary, a: T, b: T) -> T {
                 a
             }
         }
+        Binary::Equal => condition(a == b),
+        Binary::Less => condition(a < b),
+        Binary::LessOrEqual => condition(a <= b),
+        Binary::And => condition(is_true(a) && is_true(b)),
+        Binary::Or => condition(is_true(a) || is_true(b)),
+        Binary::Xor => condition(is_true(a) != is_true(b)),
     }
+}
+
+/// A number as a condition: all but 0 is true.
+#[inline(always)]
+pub(crate) fn is_true<T: Real>(x: T) -> bool {
+    x != T::narrow(0.0)
+}
+
+fn condition<T: Real>(yes: bool) -> T {
+    T::narrow(if yes { 1.0 } else { 0.0 })
 }
 
 /// Its derivatives by `a` and by `b`.
@@ -256,6 +314,12 @@ pub(crate) fn binary_slopes<T: Real>(binary: Binary, a: T, b: T) -> [T; 2] {
                 [one, zero]
             }
         }
+        Binary::Equal
+        | Binary::Less
+        | Binary::LessOrEqual
+        | Binary::And
+        | Binary::Or
+        | Binary::Xor => [zero, zero],
         Binary::PRelu => {
             if a > zero {
                 [one, zero]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use cutaway_engine::reference::{Mode, Reference};
 use cutaway_engine::{Edit, Engine, Fill, Isa, Strategy};
-use cutaway_net::{Network, NodeId, Op, Unary, onnx};
+use cutaway_net::{Binary, Network, NodeId, Op, Unary, onnx};
 use ndarray::{ArrayD, IxDyn};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -52,7 +52,7 @@ fn load(file: &SafeTensors<'_>, name: &str) -> Network {
 fn cases() -> Vec<Case> {
     let bytes = fixture("onnx_operators");
     let (records, file) = records(&bytes);
-    assert!(records.len() >= 280, "only {} cases", records.len());
+    assert!(records.len() >= 360, "only {} cases", records.len());
     let case = |record: &Value| {
         let name = record["name"].as_str().unwrap().to_owned();
         let count = record["outputs"].as_u64().unwrap();
@@ -232,6 +232,12 @@ fn every_operator_occurs() {
     let operators = [
         Op::Constant { shape: vec![] }.kind(),
         Op::MatMul.kind(),
+        Op::Where.kind(),
+        Op::CumSum { axis: 0, exclusive: false, reverse: false }.kind(),
+        Binary::LessOrEqual.kind(),
+        Binary::Xor.kind(),
+        Unary::Truncate.kind(),
+        Unary::NonZero.kind(),
         Op::Unary(Unary::GeluTanh).kind(),
         Op::Unary(Unary::Mish).kind(),
         "Expand",

@@ -45,6 +45,13 @@ pub(crate) fn knows(op: &str) -> bool {
                 | "ReduceMax"
                 | "ReduceMin"
                 | "ReduceMean"
+                | "ReduceL1"
+                | "ReduceL2"
+                | "ReduceSumSquare"
+                | "CumSum"
+                | "MatMul"
+                | "Mean"
+                | "Trilu"
                 | "DequantizeLinear"
                 | "ScatterND"
         )
@@ -79,7 +86,11 @@ pub(crate) fn evaluate(import: &mut Import, call: &Call<'_>, op: &str) -> Result
         "Where" => choose(import, &x, &*input(1)?, &*input(2)?)?,
         "Cast" => {
             a.ignore("saturate");
-            cast(&x, i32::try_from(a.int("to", 0)?).unwrap_or(0))?
+            let result = cast(&x, i32::try_from(a.int("to", 0)?).unwrap_or(0))?;
+            if same_numbers(&x, &result) {
+                import.is_also(call, 0);
+            }
+            result
         }
         "CastLike" => match input(1)?.data {
             Data::Floats(_) => cast(&x, data_type::FLOAT)?,
@@ -119,6 +130,17 @@ pub(crate) fn evaluate(import: &mut Import, call: &Call<'_>, op: &str) -> Result
         "Gather" => gather(import, &x, &*input(1)?, a.int("axis", 0)?)?,
         "Slice" => slice(import, call, &x, &inputs)?,
         "Split" => return split(import, call, &x, &inputs),
+        "Mean" => {
+            let mut sum = (*x).clone();
+            for other in inputs.iter().skip(1).flatten() {
+                sum = combine(import, "Add", &sum, other)?;
+            }
+            let share = floats(&x, vec![], vec![1.0 / inputs.len().max(1) as f32]);
+            combine(import, "Mul", &sum, &share)?
+        }
+        "MatMul" => mat_mul(import, &x, &*input(1)?)?,
+        "CumSum" => cum_sum(import, call, &x, &*input(1)?)?,
+        "Trilu" => triangle(import, call, &x, inputs.get(1).cloned().flatten().as_deref())?,
         "ScatterND" => {
             let reduction = a.text("reduction", "none")?;
             if reduction != "none" {
@@ -143,6 +165,9 @@ type OfFloat = fn(f32) -> f32;
 fn unary(op: &str) -> Option<OfFloat> {
     Some(match op {
         "Abs" => f32::abs,
+        "Sin" => f32::sin,
+        "Cos" => f32::cos,
+        "Sign" => |x| if x == 0.0 || x.is_nan() { x } else { x.signum() },
         "Neg" => |x| -x,
         "Sqrt" => f32::sqrt,
         "Exp" => f32::exp,
@@ -167,6 +192,9 @@ fn apply(import: &mut Import, x: &Tensor, op: &str) -> Result<Tensor, String> {
         }
         (Data::Ints(values), "Abs") => {
             Ok(ints(x, x.dims.clone(), values.iter().map(|v| v.saturating_abs()).collect()))
+        }
+        (Data::Ints(values), "Sign") => {
+            Ok(ints(x, x.dims.clone(), values.iter().map(|v| v.signum()).collect()))
         }
         (Data::Ints(values), "Neg") => {
             Ok(ints(x, x.dims.clone(), values.iter().map(|v| v.saturating_neg()).collect()))
@@ -282,6 +310,18 @@ fn cast(x: &Tensor, to: i32) -> Result<Tensor, String> {
     Ok(Tensor { name: x.name.clone(), dims: x.dims.clone(), data })
 }
 
+/// Whether a conversion has changed nothing but the type.
+fn same_numbers(a: &Tensor, b: &Tensor) -> bool {
+    match (&a.data, &b.data) {
+        (Data::Floats(a), Data::Ints(b)) | (Data::Ints(b), Data::Floats(a)) => {
+            a.iter().zip(&**b).all(|(&a, &b)| f64::from(a) == b as f64)
+        }
+        (Data::Ints(a), Data::Ints(b)) => a == b,
+        (Data::Floats(_), Data::Floats(_)) => true,
+        _ => false,
+    }
+}
+
 fn filled(import: &mut Import, call: &Call<'_>, shape: &Tensor) -> Result<Tensor, String> {
     let dims = sizes(shape)?;
     let count = count(&dims)?;
@@ -347,8 +387,12 @@ fn non_zero(import: &mut Import, x: &Tensor) -> Result<Tensor, String> {
 }
 
 fn transpose(import: &mut Import, x: &Tensor, a: &Attributes<'_>) -> Result<Tensor, String> {
-    let rank = x.dims.len();
-    let axes = permutation(a.ints("perm"), rank)?;
+    let axes = permutation(a.ints("perm"), x.dims.len())?;
+    permuted(import, x, &axes)
+}
+
+/// Axis `i` of the result is axis `axes[i]`.
+pub(super) fn permuted(import: &mut Import, x: &Tensor, axes: &[usize]) -> Result<Tensor, String> {
     let from = strides(&x.dims);
     let dims = axes.iter().map(|&axis| x.dims[axis]).collect();
     picked(import, x, dims, &axes.iter().map(|&axis| from[axis] as isize).collect::<Vec<_>>(), 0)
@@ -556,6 +600,18 @@ fn reduce(
         true => (0..rank).collect(),
         false => axes.iter().map(|&axis| clamp_axis(axis, rank)).collect::<Result<_, _>>()?,
     };
+    reduced(import, op, x, &axes, keep)
+}
+
+/// A number made of those along some axes, by ONNX's name of the reduction.
+pub(super) fn reduced(
+    import: &mut Import,
+    op: &str,
+    x: &Tensor,
+    axes: &[usize],
+    keep: bool,
+) -> Result<Tensor, String> {
+    let rank = x.dims.len();
     let kept: Vec<usize> =
         (0..rank).map(|i| if axes.contains(&i) { 1 } else { x.dims[i] }).collect();
     let to = strides(&kept);
@@ -579,6 +635,8 @@ fn reduce(
         "ReduceProd" => a * b,
         "ReduceMax" => a.max(b),
         "ReduceMin" => a.min(b),
+        "ReduceL1" => a + b.abs(),
+        "ReduceL2" | "ReduceSumSquare" => a + b * b,
         _ => a + b,
     };
     let mut sums = vec![start; total];
@@ -587,6 +645,9 @@ fn reduce(
         Data::Floats(v) => v.iter().enumerate().for_each(|(i, &v)| add(i, f64::from(v))),
         Data::Ints(v) => v.iter().enumerate().for_each(|(i, &v)| add(i, v as f64)),
         Data::Other(_) => return Err("cannot be worked out for this type".into()),
+    }
+    if op == "ReduceL2" {
+        sums.iter_mut().for_each(|sum| *sum = sum.sqrt());
     }
     if op == "ReduceMean" {
         sums.iter_mut().for_each(|sum| *sum /= share as f64);
@@ -599,6 +660,115 @@ fn reduce(
         Data::Floats(_) => floats(x, dims, sums.into_iter().map(|v| v as f32).collect()),
         _ => ints(x, dims, sums.into_iter().map(|v| v as i64).collect()),
     })
+}
+
+/// `[…, m, k] × […, k, n]`, sums in f64.
+fn mat_mul(import: &mut Import, a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
+    let dims = crate::ops::general::mat_mul_output_shape(&a.dims, &b.dims)?;
+    let (before, last) = dims.split_at(dims.len() - 2);
+    let (m, n, k) = (last[0], last[1], a.dims[a.dims.len() - 1]);
+    // Each product counts as a number: what takes long is bounded with what takes much.
+    import.make(count(&dims)?.saturating_mul(k.max(1)))?;
+    let (a, b) = (
+        repeat(import, a, [before, &[m, k]].concat())?,
+        repeat(import, b, [before, &[k, n]].concat())?,
+    );
+    let (Data::Floats(x), Data::Floats(y)) = (&a.data, &b.data) else {
+        return Err("cannot be worked out for whole numbers".into());
+    };
+    let value = |i: usize| {
+        let (block, row, column) = (i / (m * n), i / n % m, i % n);
+        let product = |l: usize| {
+            f64::from(x[(block * m + row) * k + l]) * f64::from(y[(block * k + l) * n + column])
+        };
+        (0..k).map(product).sum::<f64>() as f32
+    };
+    Ok(floats(&a, dims.clone(), (0..dims.iter().product()).map(value).collect()))
+}
+
+/// Sums up to each place of an axis.
+fn cum_sum(
+    import: &mut Import,
+    call: &Call<'_>,
+    x: &Tensor,
+    axis: &Tensor,
+) -> Result<Tensor, String> {
+    let axis = match whole(axis)?[..] {
+        [axis] => clamp_axis(axis, x.dims.len())?,
+        _ => return Err("the axis should be a single whole number".into()),
+    };
+    let exclusive = call.attributes.int("exclusive", 0)? != 0;
+    let reverse = call.attributes.int("reverse", 0)? != 0;
+    import.make(x.len())?;
+    let (len, inner) = (x.dims[axis], strides(&x.dims)[axis]);
+    let runs = |add: &mut dyn FnMut(usize, bool)| {
+        for first in (0..x.len()).filter(|i| i / inner % len == 0) {
+            for step in 0..len {
+                let at = if reverse { len - 1 - step } else { step };
+                add(first + at * inner, step == 0);
+            }
+        }
+    };
+    match &x.data {
+        Data::Floats(values) => {
+            let (mut sums, mut sum) = (vec![0.0; values.len()], 0.0_f64);
+            runs(&mut |at, starts| {
+                sum = if starts { 0.0 } else { sum };
+                let before = sum;
+                sum += f64::from(values[at]);
+                sums[at] = (if exclusive { before } else { sum }) as f32;
+            });
+            Ok(floats(x, x.dims.clone(), sums))
+        }
+        Data::Ints(values) => {
+            let (mut sums, mut sum) = (vec![0; values.len()], 0_i64);
+            runs(&mut |at, starts| {
+                sum = if starts { 0 } else { sum };
+                let before = sum;
+                sum = sum.wrapping_add(values[at]);
+                sums[at] = if exclusive { before } else { sum };
+            });
+            Ok(ints(x, x.dims.clone(), sums))
+        }
+        Data::Other(_) => Err("cannot be worked out for this type".into()),
+    }
+}
+
+/// Whether a place is on a diagonal or below it.
+pub(super) fn lower(row: usize, column: usize, diagonal: i64) -> bool {
+    column as i64 - row as i64 <= diagonal
+}
+
+/// One triangle of the last two axes, 0 elsewhere.
+fn triangle(
+    import: &mut Import,
+    call: &Call<'_>,
+    x: &Tensor,
+    diagonal: Option<&Tensor>,
+) -> Result<Tensor, String> {
+    let upper = call.attributes.int("upper", 1)? != 0;
+    let diagonal = match diagonal.map(whole).transpose()?.as_deref() {
+        None => 0,
+        Some(&[k]) => k.clamp(-(1 << 40), 1 << 40),
+        Some(_) => return Err("the diagonal should be a single whole number".into()),
+    };
+    let &[.., rows, columns] = &x.dims[..] else { return Err("expected matrices".into()) };
+    import.make(x.len())?;
+    let inside = |i: usize| {
+        let (row, column) = (i / columns % rows, i % columns);
+        upper != lower(row, column, diagonal - i64::from(upper))
+    };
+    match &x.data {
+        Data::Floats(values) => {
+            let each = values.iter().enumerate().map(|(i, &v)| if inside(i) { v } else { 0.0 });
+            Ok(floats(x, x.dims.clone(), each.collect()))
+        }
+        Data::Ints(values) => {
+            let each = values.iter().enumerate().map(|(i, &v)| if inside(i) { v } else { 0 });
+            Ok(ints(x, x.dims.clone(), each.collect()))
+        }
+        Data::Other(_) => Err("cannot be worked out for this type".into()),
+    }
 }
 
 /// A copy with slices replaced; the last axis of `at` names a slice.

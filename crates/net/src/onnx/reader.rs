@@ -16,7 +16,7 @@ use super::report::{FileValue, Port, Report};
 use super::tensor::{Data, Tensor, type_name};
 use super::{MAX_MADE, MAX_NODES, MAX_SHARING, OLDEST_OPSET, UnsupportedOperator};
 use crate::shape::infer;
-use crate::{Error, Network, Node, NodeId, Op, Param, ParamId, Result};
+use crate::{Binary, Error, Network, Node, NodeId, Op, Param, ParamId, Result, Unary};
 
 /// What a name in the file stands for.
 #[derive(Clone)]
@@ -36,6 +36,19 @@ pub(crate) struct Operand {
     pub(crate) node: NodeId,
     /// The axis that is the batch in the file; `None` where a reshape has made it part of another.
     pub(crate) batch: Option<usize>,
+    /// What type the file gives it.
+    pub(crate) kind: Kind,
+}
+
+/// What numbers are, in the file or in fact. Whatever holds of one holds of those before it.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    /// Any numbers: a type of floats.
+    Real,
+    /// Whole numbers.
+    Whole,
+    /// 0 and 1: a condition.
+    Truth,
 }
 
 impl Value {
@@ -111,6 +124,8 @@ pub(crate) struct Import {
     names: Names,
     /// Constants that have become nodes, by name and shape.
     constants: HashMap<(String, Vec<usize>), NodeId>,
+    /// Constants that are other ones under another type, and those.
+    also: HashMap<String, String>,
     /// Numbers that may still be copied.
     budget: usize,
     /// Numbers that operators have made while reading.
@@ -135,6 +150,8 @@ struct Draft {
     inputs: Vec<NodeId>,
     params: Vec<Weight>,
     shape: Vec<usize>,
+    /// What its numbers are in fact.
+    holds: Kind,
 }
 
 /// What the reading functions work with.
@@ -157,6 +174,72 @@ impl Import {
     /// Operator of a node.
     pub(crate) fn op(&self, node: NodeId) -> &Op {
         &self.drafts[node.0].op
+    }
+
+    fn is_constant(&self, node: NodeId) -> bool {
+        matches!(self.op(node), Op::Constant { .. })
+    }
+
+    /// What a node's numbers are in fact, whatever type the file gives them.
+    pub(crate) fn holds(&self, node: NodeId) -> Kind {
+        self.drafts[node.0].holds
+    }
+
+    /// What type the file gives an input. A constant of whole numbers goes with anything.
+    pub(crate) fn kind(&self, call: &Call<'_>, index: usize) -> Kind {
+        match self.values.get(call.input(index)) {
+            Some(Value::Node(operand)) => operand.kind,
+            Some(Value::Constant(tensor)) if matches!(tensor.data, Data::Ints(_)) => Kind::Truth,
+            _ => Kind::Real,
+        }
+    }
+
+    /// What type the file gives the result of an operator.
+    fn kind_of(&self, call: &Call<'_>, op: &Op) -> Kind {
+        let first = match op {
+            Op::Unary(unary) if unary.is_condition() => return Kind::Truth,
+            Op::Binary(binary) if binary.is_condition() => return Kind::Truth,
+            Op::ArgMax { .. } | Op::Unary(Unary::Truncate) => return Kind::Whole,
+            Op::Where => 1,
+            _ => 0,
+        };
+        let given = (first..call.input_count()).filter(|&index| call.has_input(index));
+        let least = given.map(|index| self.kind(call, index)).min().unwrap_or(Kind::Real);
+        // A sum of conditions is none.
+        if is_mover(op) || matches!(op, Op::Where) { least } else { least.min(Kind::Whole) }
+    }
+
+    /// What the numbers of an operator's result are in fact.
+    fn result_holds(&self, op: &Op, inputs: &[NodeId], params: &[Weight]) -> Kind {
+        let of = |inputs: &[NodeId]| {
+            inputs.iter().map(|input| self.drafts[input.0].holds).min().unwrap_or(Kind::Real)
+        };
+        let whole = |number: f32| if number.fract() == 0.0 { Kind::Whole } else { Kind::Real };
+        match op {
+            Op::Unary(unary) if unary.is_condition() => Kind::Truth,
+            Op::Binary(binary) if binary.is_condition() => Kind::Truth,
+            Op::ArgMax { .. }
+            | Op::Unary(
+                Unary::Floor | Unary::Ceil | Unary::Round | Unary::Truncate | Unary::Sign,
+            ) => Kind::Whole,
+            Op::Constant { .. } => {
+                let kind = |&value: &f32| match value {
+                    0.0 | 1.0 => Kind::Truth,
+                    value => whole(value),
+                };
+                params[0].values.iter().map(kind).min().unwrap_or(Kind::Real)
+            }
+            Op::Where => of(&inputs[1..]),
+            Op::Binary(Binary::Min | Binary::Max) => of(inputs),
+            Op::Add | Op::Binary(Binary::Add | Binary::Sub | Binary::Mul) => {
+                of(inputs).min(Kind::Whole)
+            }
+            Op::Unary(Unary::Scale { factor: by } | Unary::Shift { by }) => {
+                of(inputs).min(whole(*by))
+            }
+            _ if is_mover(op) => of(inputs),
+            _ => Kind::Real,
+        }
     }
 
     /// Number of parameters of a node.
@@ -311,22 +394,59 @@ impl Import {
         tensor: &Tensor,
         shape: Vec<usize>,
     ) -> Result<NodeId, String> {
-        let key = (name.to_owned(), shape.clone());
+        let name = self.known_as(name);
+        let key = (name.clone(), shape.clone());
         if let Some(&node) = self.constants.get(&key) {
             return Ok(node);
         }
-        let Data::Floats(values) = &tensor.data else {
-            return Err(format!(
-                "the constant {name:?} is of type {}; expected floats",
-                type_name(&tensor.data)
-            ));
-        };
+        let values = self.as_floats(&name, tensor)?;
         let inner = if tensor.name == name { format!("{name}.value") } else { tensor.name.clone() };
-        let value =
-            Weight { name: inner, shape: shape.clone(), values: values.clone(), trainable: false };
-        let node = self.push(name, name, Op::Constant { shape }, vec![], vec![value])?;
+        let value = Weight { name: inner, shape: shape.clone(), values, trainable: false };
+        let node = self.push(&name, &name, Op::Constant { shape }, vec![], vec![value])?;
         self.constants.insert(key, node);
         Ok(node)
+    }
+
+    /// The numbers of a constant that becomes a node, whole ones and conditions as floats.
+    fn as_floats(&mut self, name: &str, tensor: &Tensor) -> Result<Arc<[f32]>, String> {
+        /// Beyond that a float does not hold every whole number.
+        const EXACT: u64 = 1 << 24;
+        let refused = |what: String| format!("the constant {name:?} {what}");
+        match &tensor.data {
+            Data::Floats(values) => Ok(values.clone()),
+            Data::Ints(values) => {
+                if let Some(large) = values.iter().find(|value| value.unsigned_abs() > EXACT) {
+                    return Err(refused(format!("holds {large}, which no float of 32 bits holds")));
+                }
+                self.make(values.len())?;
+                Ok(values.iter().map(|&value| value as f32).collect())
+            }
+            other => Err(refused(format!("is of type {}; expected numbers", type_name(other)))),
+        }
+    }
+
+    /// A constant that an operator makes, as a node.
+    pub(crate) fn made_node(
+        &mut self,
+        call: &Call<'_>,
+        what: &str,
+        shape: Vec<usize>,
+        values: Vec<f32>,
+    ) -> Result<NodeId, String> {
+        let name = format!("{}.{what}", describe(call.proto));
+        let (op, inner) = (Op::Constant { shape: shape.clone() }, format!("{name}.value"));
+        let value = Weight { name: inner, shape, values: values.into(), trainable: false };
+        self.push(&name, &name, op, vec![], vec![value])
+    }
+
+    /// Takes note that a constant is another under another type, so that it keeps its name.
+    pub(crate) fn is_also(&mut self, call: &Call<'_>, index: usize) {
+        let known = self.known_as(call.input(index));
+        self.also.insert(call.output().to_owned(), known);
+    }
+
+    fn known_as(&self, name: &str) -> String {
+        self.also.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
     /// An input that is known without running anything.
@@ -467,10 +587,11 @@ impl Import {
         params: Vec<Weight>,
     ) -> Result<(), String> {
         let output = call.proto.output.get(index).map_or("", String::as_str);
+        let kind = self.kind_of(call, &op);
         let name = call.proto.name.as_deref().unwrap_or_default();
         let own = index == 0 && !name.is_empty() && !self.names.is_taken(name);
         let node = self.push(if own { name } else { output }, output, op, inputs, params)?;
-        self.bind_output(call, index, Value::Node(Operand { node, batch }));
+        self.bind_output(call, index, Value::Node(Operand { node, batch, kind }));
         Ok(())
     }
 
@@ -498,12 +619,20 @@ impl Import {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&input| self.shape(input)).collect();
         let weights: Vec<&[usize]> = params.iter().map(|weight| &weight.shape[..]).collect();
         let shape = infer(&op, &shapes, &weights)?;
+        if !inputs.is_empty() && inputs.iter().all(|&input| self.is_constant(input)) {
+            return Err(
+                "it is computed of constants alone, which is not supported of it; fold the \
+                        model's constants, in Python with onnxsim.simplify(model)"
+                    .into(),
+            );
+        }
         if self.drafts.len() >= MAX_NODES {
             return Err(format!("the network has more than {MAX_NODES} nodes"));
         }
         let name = self.names.choose(name);
         let id = NodeId(self.drafts.len());
-        self.drafts.push(Draft { name, value: value.to_owned(), op, inputs, params, shape });
+        let (holds, value) = (self.result_holds(&op, &inputs, &params), value.to_owned());
+        self.drafts.push(Draft { name, value, op, inputs, params, shape, holds });
         Ok(id)
     }
 
@@ -570,6 +699,7 @@ pub(crate) fn read(
         drafts: Vec::new(),
         names: Names::default(),
         constants: HashMap::new(),
+        also: HashMap::new(),
         budget: file_bytes.saturating_add(1 << 20),
         made: 0,
         signed: HashSet::new(),
@@ -773,10 +903,11 @@ impl Import {
         self.batch = batch;
         self.report.inputs = open.iter().map(|input| Port::new(input)).collect();
         self.names.choose(&name);
-        let operand = Operand { node: NodeId(0), batch: Some(0) };
+        let operand = Operand { node: NodeId(0), batch: Some(0), kind: Kind::Real };
         self.values.insert(name.clone(), Value::Node(operand));
         let value = name.clone();
-        self.drafts.push(Draft { name, value, op, inputs: vec![], params: vec![], shape });
+        let (inputs, params, holds) = (vec![], vec![], Kind::Real);
+        self.drafts.push(Draft { name, value, op, inputs, params, shape, holds });
         Ok(())
     }
 
@@ -867,7 +998,7 @@ impl Import {
         let outputs = outputs.iter().map(|output| now[output.0]).collect();
         let values = self.values.iter().filter(|(name, _)| !self.outdated.contains(*name));
         let values = values.filter_map(|(name, value)| match *value {
-            Value::Node(Operand { node, batch }) => {
+            Value::Node(Operand { node, batch, .. }) => {
                 Some(FileValue { name: name.clone(), node: now[node.0], batch })
             }
             Value::Constant(_) => None,
@@ -903,6 +1034,22 @@ impl Import {
         }
         Ok((Network::new(name, nodes, params, outputs, extra.metadata)?, report))
     }
+}
+
+/// Whether an operator gives nothing but numbers that it takes.
+fn is_mover(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Reshape { .. }
+            | Op::Flatten
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Concat
+            | Op::ConcatAlong { .. }
+            | Op::Expand { .. }
+            | Op::Gather { .. }
+            | Op::Dropout { .. }
+    )
 }
 
 /// The nodes with each constant right before the first that takes it, wherever reading came upon it: so that

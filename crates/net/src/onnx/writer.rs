@@ -95,6 +95,9 @@ fn write_node(
         }
         _ => {}
     }
+    for &place in &written.conditions {
+        input[place] = as_condition(&input[place], node, names, graph);
+    }
     let mut name = node.name.clone();
     loop {
         input.append(&mut written.inputs);
@@ -119,6 +122,25 @@ fn write_node(
         (input, name) = (vec![output], free_name(format!("{}.after", node.name), names));
         written = *then;
     }
+}
+
+/// A value as `BOOL`, which ONNX has conditions in.
+fn as_condition(
+    value: &str,
+    node: &Node,
+    names: &mut HashSet<String>,
+    graph: &mut GraphProto,
+) -> String {
+    let name = free_name(format!("{}.condition", node.name), names);
+    graph.node.push(NodeProto {
+        input: vec![value.to_owned()],
+        output: vec![name.clone()],
+        name: Some(name.clone()),
+        op_type: Some("Cast".to_owned()),
+        attribute: vec![int("to", data_type::BOOL as usize)],
+        domain: None,
+    });
+    name
 }
 
 /// A matrix `[out, in]` as ONNX's `MatMul` takes it.

@@ -1,7 +1,8 @@
 //! Functions of each number, and softmax.
 
-use super::Written;
+use super::{Written, condition};
 use crate::onnx::attributes::{float, int, text};
+use crate::onnx::proto::data_type;
 use crate::onnx::reader::{Call, Import, Value};
 use crate::onnx::tensor::{Data, write_floats, write_whole};
 use crate::{Op, Unary};
@@ -34,7 +35,17 @@ pub(super) fn write_unary(unary: Unary) -> Written {
         | Unary::Sin
         | Unary::Cos
         | Unary::HardSwish
-        | Unary::Floor => plain(unary.kind()),
+        | Unary::Floor
+        | Unary::Ceil
+        | Unary::Round
+        | Unary::Sign => plain(unary.kind()),
+        Unary::Not => condition::write_condition("Not", vec![0]),
+        Unary::NonZero => condition::write_cast(data_type::BOOL),
+        Unary::Truncate => condition::write_cast(data_type::INT64),
+        Unary::Celu { alpha } => Written::new("Celu", vec![float("alpha", alpha)]),
+        Unary::ThresholdedRelu { alpha } => {
+            Written::new("ThresholdedRelu", vec![float("alpha", alpha)])
+        }
         Unary::Mish => Written { opset: 18, ..plain("Mish") },
         Unary::Gelu => Written { opset: 20, ..plain("Gelu") },
         Unary::GeluTanh => {
@@ -100,6 +111,12 @@ pub(super) fn read_unary(import: &mut Import, call: &Call<'_>) -> Result<(), Str
         "HardSwish" => Unary::HardSwish,
         "Mish" => Unary::Mish,
         "Floor" => Unary::Floor,
+        "Ceil" => Unary::Ceil,
+        "Round" => Unary::Round,
+        "Sign" => Unary::Sign,
+        "Not" => Unary::Not,
+        "Celu" => Unary::Celu { alpha: a.float("alpha", 1.0)? },
+        "ThresholdedRelu" => Unary::ThresholdedRelu { alpha: a.float("alpha", 1.0)? },
         "Neg" => Unary::Scale { factor: -1.0 },
         "LeakyRelu" => Unary::LeakyRelu { slope: a.float("alpha", 0.01)? },
         "Elu" => Unary::Elu { alpha: a.float("alpha", 1.0)? },

@@ -1,11 +1,16 @@
 //! Functions of two numbers: of two layers, or of a layer and a constant.
 
 use super::activation::number;
-use super::{Written, merge};
-use crate::onnx::reader::{Call, Import, Value};
+use super::{Written, condition, merge};
+use crate::onnx::reader::{Call, Import, Kind, Value};
 use crate::{Binary, NodeId, Op, Unary};
 
 pub(super) fn write_binary(binary: Binary) -> Written {
+    if binary.is_condition() {
+        let logic = matches!(binary, Binary::And | Binary::Or | Binary::Xor);
+        let taken = if logic { vec![0, 1] } else { vec![] };
+        return condition::write_condition(binary.kind(), taken);
+    }
     Written::new(
         match binary {
             Binary::Add => "Add",
@@ -28,6 +33,9 @@ pub(super) fn read_binary(import: &mut Import, call: &Call<'_>) -> Result<(), St
         "PRelu" => Binary::PRelu,
         other => return Err(format!("{other} is no function of two numbers")),
     };
+    if binary == Binary::Div && [0, 1].iter().all(|&i| import.kind(call, i) > Kind::Real) {
+        return Err("it divides whole numbers; only a division of floats is supported".into());
+    }
     if operator == "Add" && merge::read_bias(import, call)? {
         return Ok(());
     }

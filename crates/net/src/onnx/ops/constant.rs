@@ -1,7 +1,6 @@
-//! Constants, and what is known without running anything: `Shape` of a layer, a conversion that changes
-//! nothing, the branch of an `If` that is taken.
+//! Constants, and what is known without running anything: `Shape` and `Size` of a layer, the branch of an
+//! `If` that is taken.
 
-use crate::onnx::proto::data_type;
 use crate::onnx::reader::{Call, Import, Value};
 use crate::onnx::tensor::{Data, Tensor};
 
@@ -57,19 +56,11 @@ pub(super) fn read_shape(import: &mut Import, call: &Call<'_>) -> Result<(), Str
     Ok(())
 }
 
-/// Layers compute in floats of 32 bits, whatever the file says: from one float to another nothing
-/// happens.
-pub(super) fn read_cast(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
-    call.attributes.ignore("saturate");
-    let to = i32::try_from(call.attributes.int("to", 1)?).unwrap_or(0);
-    let value = import.value(call, 0)?;
-    if !data_type::is_float(to) {
-        return Err(format!(
-            "a conversion of what a layer computes to {} is not supported",
-            data_type::name(to)
-        ));
-    }
-    import.bind(call, value);
+/// Number of elements for one sample.
+pub(super) fn read_size(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
+    let operand = import.operand(call, 0)?;
+    let count: usize = import.dims(operand).iter().product();
+    import.bind(call, Value::constant(Tensor::ints(call.output(), vec![], vec![count as i64])));
     Ok(())
 }
 

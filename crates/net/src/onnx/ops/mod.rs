@@ -4,12 +4,15 @@
 
 mod activation;
 mod arithmetic;
+mod condition;
 mod constant;
 mod conv;
 mod dense;
+mod einsum;
 mod layout;
 mod merge;
 mod norm;
+mod pick;
 mod pool;
 mod reduce;
 mod reshape;
@@ -31,17 +34,23 @@ pub(crate) fn reader(op_type: &str) -> Option<Read> {
         "ArgMax" | "ArgMin" => reduce::read_arg_max,
         "AveragePool" => pool::read_average,
         "BatchNormalization" => norm::read_batch_norm,
-        "Cast" | "CastLike" => constant::read_cast,
+        "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Or" | "Xor" => {
+            condition::read_pair
+        }
+        "Cast" | "CastLike" => condition::read_cast,
         "Concat" => merge::read_concat,
         "Constant" => constant::read_constant,
         "Conv" => conv::read,
         "ConvTranspose" => conv::read_transposed,
+        "CumSum" => reduce::read_cum_sum,
         "DepthToSpace" | "SpaceToDepth" => layout::read_depth_to_space,
         "DequantizeLinear" => activation::read_dequantise,
         "Dropout" => norm::read_dropout,
+        "Einsum" => einsum::read,
         "Expand" => layout::read_expand,
         "Flatten" => reshape::read_flatten,
         "Gather" => layout::read_gather,
+        "GatherElements" => pick::read_gather_elements,
         "Gemm" => dense::read_gemm,
         "GlobalAveragePool" => pool::read_global_average,
         "GlobalMaxPool" => pool::read_global_max,
@@ -51,6 +60,7 @@ pub(crate) fn reader(op_type: &str) -> Option<Read> {
         "InstanceNormalization" => norm::read_instance_norm,
         "LRN" => norm::read_local_response,
         "LayerNormalization" => norm::read_layer_norm,
+        "LpNormalization" => norm::read_lp_norm,
         "LogSoftmax" => activation::read_log_softmax,
         "MatMul" => dense::read_mat_mul,
         "Max" | "Min" => arithmetic::read_extreme,
@@ -66,16 +76,21 @@ pub(crate) fn reader(op_type: &str) -> Option<Read> {
         "Reshape" => reshape::read_reshape,
         "Resize" | "Upsample" => resize::read,
         "Shape" => constant::read_shape,
+        "Size" => constant::read_size,
         "Slice" => layout::read_slice,
         "Softmax" => activation::read_softmax,
         "Split" => layout::read_split,
         "Squeeze" => reshape::read_squeeze,
         "Sum" => merge::read_sum,
+        "Tile" => pick::read_tile,
         "Transpose" => layout::read_transpose,
+        "Trilu" => pick::read_trilu,
         "Unsqueeze" => reshape::read_unsqueeze,
-        "Abs" | "Clip" | "Cos" | "Elu" | "Erf" | "Exp" | "Floor" | "Gelu" | "HardSigmoid"
-        | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Reciprocal" | "Selu"
-        | "Sigmoid" | "Sin" | "Softplus" | "Softsign" | "Sqrt" | "Tanh" => activation::read_unary,
+        "Where" => condition::read_where,
+        "Abs" | "Ceil" | "Celu" | "Clip" | "Cos" | "Elu" | "Erf" | "Exp" | "Floor" | "Gelu"
+        | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Log" | "Mish" | "Neg" | "Not"
+        | "Reciprocal" | "Round" | "Selu" | "Sign" | "Sigmoid" | "Sin" | "Softplus"
+        | "Softsign" | "Sqrt" | "Tanh" | "ThresholdedRelu" => activation::read_unary,
         _ => return None,
     })
 }
@@ -91,6 +106,8 @@ pub(crate) struct Written {
     pub(crate) constants: Vec<(&'static str, TensorProto)>,
     /// Names of values after the node's inputs.
     pub(crate) inputs: Vec<String>,
+    /// The node's inputs that are conditions, which ONNX wants as `BOOL`.
+    pub(crate) conditions: Vec<usize>,
     /// The operator set that knows it, where that is newer than [`OPSET`].
     pub(crate) opset: i64,
     /// What makes of its output that of the node.
@@ -99,8 +116,8 @@ pub(crate) struct Written {
 
 impl Written {
     fn new(op_type: &'static str, attributes: Vec<AttributeProto>) -> Self {
-        let (constants, inputs) = (Vec::new(), Vec::new());
-        Self { op_type, attributes, constants, inputs, opset: OPSET, then: None }
+        let (constants, inputs, conditions) = (Vec::new(), Vec::new(), Vec::new());
+        Self { op_type, attributes, constants, inputs, conditions, opset: OPSET, then: None }
     }
 
     /// What follows another, with more inputs.
@@ -151,6 +168,10 @@ pub(crate) fn write(network: &Network, node: &Node) -> Option<Written> {
         Op::LayerNorm { axis, epsilon } => norm::write_layer_norm(*axis, *epsilon),
         Op::GroupNorm { groups, epsilon } => {
             norm::write_group_norm(*groups, *epsilon, network.shape(node.inputs[0])[0])
+        }
+        Op::Where => condition::write_where(),
+        Op::CumSum { axis, exclusive, reverse } => {
+            reduce::write_cum_sum(*axis, *exclusive, *reverse)
         }
         Op::ConvTranspose(conv) => {
             conv::write_transposed(conv, &network.param(node.params[0]).shape)

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Written;
-use crate::Op;
 use crate::onnx::attributes::{float, int};
 use crate::onnx::reader::{Call, Import, Weight};
 use crate::onnx::tensor::write_floats;
+use crate::{Binary, Op, Reduce};
 
 pub(super) fn write_batch_norm(epsilon: f32, momentum: f32) -> Written {
     Written::new("BatchNormalization", vec![float("epsilon", epsilon), float("momentum", momentum)])
@@ -50,6 +50,21 @@ pub(super) fn read_dropout(import: &mut Import, call: &Call<'_>) -> Result<(), S
         return Err("training_mode is set; export the model for inference".into());
     }
     import.emit_at(call, operand.batch, Op::Dropout { rate }, vec![operand.node], vec![])
+}
+
+/// A vector over its length: a reduction and a division.
+pub(super) fn read_lp_norm(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
+    let operand = import.operand(call, 0)?;
+    let axis = import.sample_axis(operand, call.attributes.int("axis", -1)?)?;
+    let kind = match call.attributes.int("p", 2)? {
+        1 => Reduce::L1,
+        2 => Reduce::L2,
+        p => return Err(format!("p = {p} is not supported; expected 1 or 2")),
+    };
+    let length = Op::Reduce { kind, axes: vec![axis], keep: true };
+    let length = import.step(call, "length", length, vec![operand.node], vec![])?;
+    let inputs = vec![operand.node, length];
+    import.emit_at(call, operand.batch, Op::Binary(Binary::Div), inputs, vec![])
 }
 
 pub(super) fn write_local_response(size: usize, alpha: f32, beta: f32, bias: f32) -> Written {

@@ -1,7 +1,8 @@
-//! `ReduceMean` and its relatives, `ArgMax`, `ArgMin`.
+//! `ReduceMean` and its relatives, `CumSum`, `ArgMax`, `ArgMin`.
 
 use super::Written;
 use crate::onnx::attributes::int;
+use crate::onnx::proto::TensorProto;
 use crate::onnx::reader::{Call, Import, Value};
 use crate::onnx::tensor::write_ints;
 use crate::{Op, Reduce, Unary};
@@ -14,6 +15,26 @@ pub(super) fn write_reduce(kind: Reduce, axes: &[usize], keep: bool) -> Written 
         opset: 18,
         ..Written::new(kind.kind(), vec![int("keepdims", usize::from(keep))])
     }
+}
+
+/// The axis is an input, a single number.
+pub(super) fn write_cum_sum(axis: usize, exclusive: bool, reverse: bool) -> Written {
+    let axis = TensorProto { dims: vec![], ..write_ints("", &[axis as i64 + 1]) };
+    let attributes =
+        vec![int("exclusive", usize::from(exclusive)), int("reverse", usize::from(reverse))];
+    Written { constants: vec![("axis", axis)], ..Written::new("CumSum", attributes) }
+}
+
+pub(super) fn read_cum_sum(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
+    let operand = import.operand(call, 0)?;
+    let axis = match import.ints(call, 1)?[..] {
+        [axis] => import.sample_axis(operand, axis)?,
+        _ => return Err("the axis should be a single whole number".into()),
+    };
+    let exclusive = call.attributes.int("exclusive", 0)? != 0;
+    let reverse = call.attributes.int("reverse", 0)? != 0;
+    let op = Op::CumSum { axis, exclusive, reverse };
+    import.emit_at(call, operand.batch, op, vec![operand.node], vec![])
 }
 
 pub(super) fn write_arg_max(axis: usize, keep: bool, last: bool) -> Written {
