@@ -8,6 +8,8 @@
 //!   [without one](without_channel).
 //! - [`attribution`]: which parts of an image speak for a class, by the standard methods;
 //!   [`scores`]: how good such an attribution is.
+//! - [`visualise`]: images made to drive a channel, unit, class or direction as far as they can, and the
+//!   data set's that do.
 //!
 //! ```
 //! let network = cutaway_net::presets::reference_cnn(1);
@@ -29,6 +31,7 @@ pub mod scores;
 mod separation;
 mod unit;
 mod units;
+pub mod visualise;
 
 pub use ablation::{without_channel, without_channels};
 pub use chain::{Chain, Link, chain};

@@ -406,13 +406,17 @@ fn answers(
     Ok(answers)
 }
 
-fn batch_size(network: &Network, outputs: usize) -> usize {
+pub(crate) fn batch_size(network: &Network, outputs: usize) -> usize {
     let inputs: usize = network.shape(network.input()).iter().product();
     (BATCH_BYTES / 4 / (inputs + outputs)).clamp(1, 500)
 }
 
 /// The network's input `[N, C, H, W]` for some of the images, preprocessed as its metadata say.
-fn input(network: &Network, images: &Images, indices: &[usize]) -> Result<ArrayD<f32>, Error> {
+pub(crate) fn input(
+    network: &Network,
+    images: &Images,
+    indices: &[usize],
+) -> Result<ArrayD<f32>, Error> {
     let shape = network.shape(network.input());
     let p = &network.metadata().preprocessing;
     let found = [images.channels, images.height, images.width];

@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Sensitivity = 7,
     Road = 8,
     Randomisation = 9,
+    Visualise = 10,
 }
 
 /// A stream of random numbers.
