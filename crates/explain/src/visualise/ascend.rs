@@ -5,7 +5,7 @@ use cutaway_net::{Network, NodeId};
 use ndarray::{Array2, Array4, ArrayD, ArrayView2};
 use rayon::prelude::*;
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Parametrisation};
 use super::diversity::likeness;
 use super::objective::{Objective, Target};
 use super::view::{Lens, View};
@@ -50,6 +50,24 @@ pub fn visualise(
     Ok(results)
 }
 
+/// Images of random phases and the spectrum of photographs `[count, C, H, W]`, as the network takes them.
+///
+/// # Errors
+/// If a setting is out of range or the network takes no images.
+pub fn random_images(
+    engine: &Engine,
+    count: usize,
+    settings: &Settings,
+) -> Result<Array4<f32>, Error> {
+    settings.check()?;
+    let settings =
+        Settings { parametrisation: Parametrisation::Maco, models: Vec::new(), ..settings.clone() };
+    let studio = Studio::new(engine, engine.network().logits(), &settings)?;
+    let mut easels: Vec<Easel> = (0..count).map(|i| studio.easel(i as u64)).collect();
+    easels.iter_mut().for_each(|easel| studio.draw(easel, true));
+    Ok(studio.batch(&easels))
+}
+
 impl Settings {
     fn check(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
@@ -92,6 +110,16 @@ struct Easel {
     image: Vec<f64>,
     view: View,
     curve: Vec<f64>,
+}
+
+/// What the network answers to a batch.
+struct Answer {
+    /// The number that is driven, of each image.
+    values: Vec<f64>,
+    /// The derivatives of the whole loss with respect to the batch.
+    gradient: ArrayD<f32>,
+    /// How alike the images of each target are, where they are driven apart.
+    likenesses: Vec<f64>,
 }
 
 impl<'a> Studio<'a> {
@@ -148,9 +176,9 @@ impl<'a> Studio<'a> {
         for step in 0..self.settings.steps {
             self.engine.install(|| easels.par_iter_mut().for_each(|e| self.draw(e, false)));
             let batch = self.batch(&easels);
-            let (values, gradients, _) = self.ask(&batch, objectives)?;
+            let Answer { values, gradient, .. } = self.ask(&batch, objectives)?;
             let len = batch.len() / easels.len();
-            let gradients = gradients.as_slice().expect("in standard order");
+            let gradients = gradient.as_slice().expect("in standard order");
             if gradients.iter().any(|g| !g.is_finite()) {
                 return Err(Error::NoNumber { method: "visualisation".to_owned() });
             }
@@ -201,13 +229,7 @@ impl<'a> Studio<'a> {
         Array4::from_shape_vec(shape, all.concat()).expect("as many as the shape says")
     }
 
-    /// The numbers of each image, the derivatives of the whole loss with respect to the batch, and how
-    /// alike the images of each target are.
-    fn ask(
-        &self,
-        batch: &Array4<f32>,
-        objectives: &[Objective],
-    ) -> Result<(Vec<f64>, ArrayD<f32>, Vec<f64>), Error> {
+    fn ask(&self, batch: &Array4<f32>, objectives: &[Objective]) -> Result<Answer, Error> {
         let (node, each) = (objectives[0].node, self.settings.images);
         let sign = if self.settings.minimise { -1.0 } else { 1.0 };
         let Some(apart) = self.apart else {
@@ -215,7 +237,8 @@ impl<'a> Studio<'a> {
                 objectives[i / each].add_seeds(sign, values, seeds);
             };
             let (values, gradient) = self.engine.value_and_gradient(batch.view(), node, &seed)?;
-            return Ok((self.values(&values, objectives), gradient, Vec::new()));
+            let values = self.values(&values, objectives);
+            return Ok(Answer { values, gradient, likenesses: Vec::new() });
         };
         let activations = self.engine.forward(batch.view(), &[node, apart])?;
         let of_target = activations.get(node).expect("tapped");
@@ -232,7 +255,8 @@ impl<'a> Studio<'a> {
         let seeds = [(node, seeds), (apart, driven)];
         let input = self.engine.network().input();
         let gradients = self.engine.backward(batch.view(), &seeds, &[input], false)?;
-        Ok((values, gradients.node(input).expect("asked for").clone(), likenesses))
+        let gradient = gradients.node(input).expect("asked for").clone();
+        Ok(Answer { values, gradient, likenesses })
     }
 
     fn values(&self, activations: &ArrayD<f32>, objectives: &[Objective]) -> Vec<f64> {
@@ -297,7 +321,7 @@ impl<'a> Studio<'a> {
         targets: &[Target],
     ) -> Result<Vec<Visualised>, Error> {
         self.engine.install(|| easels.par_iter_mut().for_each(|e| self.draw(e, true)));
-        let (values, _, likenesses) = self.ask(&self.batch(&easels), objectives)?;
+        let Answer { values, likenesses, .. } = self.ask(&self.batch(&easels), objectives)?;
         let mut made = easels.into_iter().zip(values).map(|(easel, activation)| Visualisation {
             shape: [self.canvas.channels, self.canvas.height(), self.canvas.width()],
             values: easel.image.iter().map(|&v| v as f32).collect(),

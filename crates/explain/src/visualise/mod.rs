@@ -33,7 +33,7 @@ mod view;
 
 use serde::Serialize;
 
-pub use ascend::visualise;
+pub use ascend::{random_images, visualise};
 pub use canvas::Parametrisation;
 pub use examples::{Example, Examples, Survey, examples, interesting};
 pub use objective::Target;
