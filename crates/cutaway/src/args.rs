@@ -327,7 +327,7 @@ pub(crate) struct Occlude {
     #[arg(long, value_name = "SIZE,…", value_delimiter = ',')]
     pub(crate) sizes: Vec<Size>,
     /// How the windows are computed: full, incremental (only what each can reach, to the same bits),
-    /// or auto
+    /// rounded (less still, equal to rounding), or auto
     #[arg(long, default_value = "auto", value_name = "WAY")]
     pub(crate) strategy: Strategy,
     /// Folder for the pictures
@@ -363,7 +363,7 @@ pub(crate) struct Transplant {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// How the windows are computed: full, incremental (only what each can reach, to the same bits),
-    /// or auto
+    /// rounded (less still, equal to rounding), or auto
     #[arg(long, default_value = "auto", value_name = "WAY")]
     pub(crate) strategy: Strategy,
     /// Folder for the pictures

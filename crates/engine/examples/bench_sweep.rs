@@ -1,5 +1,5 @@
 //! A window that slides over an image of a real model: by forward passes over the edited images, and by
-//! partial recomputation.
+//! partial recomputation, to the bit and to rounding.
 //!
 //! `bench_sweep MODEL.onnx [--patch 16] [--stride 8] [--windows N] [--full-windows N] [--threads 2]
 //! [--isa NAME]` prints one JSON object. The image is noise, so that every window changes pixels. `N` windows
@@ -35,26 +35,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The first call of each lays out its memory.
     let warm = evenly(&all, 2);
     let mut times = Vec::new();
-    for (strategy, edits) in [(Strategy::Incremental, &edits), (Strategy::Full, &few)] {
+    let ways =
+        [(Strategy::Rounded, &edits), (Strategy::Incremental, &edits), (Strategy::Full, &few)];
+    for (strategy, edits) in ways {
         engine.sweep_with(base.view(), &warm, strategy)?;
         let start = Instant::now();
         engine.sweep_with(base.view(), edits, strategy)?;
         times.push(start.elapsed().as_secs_f64() * 1e3 / edits.len() as f64);
     }
-    let full = engine.sweep_with(base.view(), &warm, Strategy::Full)?;
-    let part = engine.sweep_with(base.view(), &warm, Strategy::Incremental)?;
-    let same = full.iter().zip(&part).all(|(a, b)| a.to_bits() == b.to_bits());
+    let output = [network.output()];
+    let values = |strategy| {
+        let found = engine.sweep_at_with(base.view(), &warm, &output, strategy);
+        found.map(|mut found| found.take(output[0]).expect("asked for"))
+    };
+    let full = values(Strategy::Full)?;
+    let same =
+        full.iter().zip(&values(Strategy::Incremental)?).all(|(a, b)| a.to_bits() == b.to_bits());
+    let largest = full.iter().fold(0f32, |most, value| most.max(value.abs()));
+    let apart = (full - values(Strategy::Rounded)?).iter().fold(0f32, |most, d| most.max(d.abs()));
     println!(
         "{{\"model\": \"{}\", \"isa\": \"{isa}\", \"threads\": {threads}, \"grid\": {}, \"windows\": {}, \
-         \"full_windows\": {}, \"incremental_ms\": {:.3}, \"full_ms\": {:.3}, \"ratio\": {:.3}, \
-         \"same_bits\": {same}}}",
+         \"full_windows\": {}, \"rounded_ms\": {:.3}, \"incremental_ms\": {:.3}, \"full_ms\": {:.3}, \
+         \"incremental_same_bits\": {same}, \"rounded_apart\": {:e}}}",
         network.name(),
         all.len(),
         edits.len(),
         few.len(),
         times[0],
         times[1],
-        times[1] / times[0]
+        times[2],
+        apart / largest
     );
     Ok(())
 }

@@ -40,13 +40,14 @@ const GROUP: usize = 16;
 const GROUP_FLOATS: usize = 1 << 24;
 
 /// Values of `nodes` for each edit of an image `[height, width, channels]`, in the network's order into
-/// `results`, `[edits, ...]` of each node.
+/// `results`, `[edits, ...]` of each node; `exact` for the bits of full recomputation.
 pub(crate) fn sweep(
     engine: &Engine,
     image: &[f32],
     size: [usize; 3],
     edits: &[Edit],
     nodes: &[NodeId],
+    exact: bool,
     results: &mut [Vec<f32>],
 ) {
     let keep = nodes.to_vec();
@@ -54,7 +55,7 @@ pub(crate) fn sweep(
     let request = Request { keep, gradients: None, training: false, split, reuse: false };
     let prepared = engine.prepared(request);
     let (changes, of_edit) = distinct_changes(engine, image, size, edits);
-    let sweep = Sweep::new(engine, &prepared, nodes, image);
+    let sweep = Sweep::new(engine, &prepared, nodes, image, exact);
     let mut edits_of = vec![Vec::new(); changes.len()];
     for (edit, change) in of_edit.iter().enumerate() {
         match change {
@@ -133,6 +134,8 @@ struct Sweep<'a> {
     engine: &'a Engine,
     prepared: &'a Arc<Prepared>,
     nodes: &'a [NodeId],
+    /// Whether all of a tile is reached where a part of it is.
+    exact: bool,
     /// Buffer of the input.
     input: usize,
     /// The base image's activations.
@@ -157,6 +160,7 @@ impl<'a> Sweep<'a> {
         prepared: &'a Arc<Prepared>,
         nodes: &'a [NodeId],
         image: &[f32],
+        exact: bool,
     ) -> Sweep<'a> {
         let plan = &prepared.plan;
         let input = plan.buffer_of_input();
@@ -177,7 +181,7 @@ impl<'a> Sweep<'a> {
         for (buffer, &at) in last.iter().enumerate().filter(|(buffer, _)| !kept.contains(buffer)) {
             last_reads[at].push(buffer);
         }
-        Sweep { engine, prepared, nodes, input, base, sizes, last_reads }
+        Sweep { engine, prepared, nodes, exact, input, base, sizes, last_reads }
     }
 
     fn plan(&self) -> &Plan {
@@ -191,7 +195,8 @@ impl<'a> Sweep<'a> {
 
     /// Which changes go through the layers together: neighbours in the list.
     fn groups(&self, changes: &[Change]) -> Vec<std::ops::Range<usize>> {
-        let most = changes.len().div_ceil(2 * self.engine.threads()).clamp(1, GROUP);
+        // Not a matter of threads: with it changes what is computed whole, which may show in the rounding.
+        let most = changes.len().div_ceil(8).clamp(1, GROUP);
         let mut groups = Vec::new();
         let (mut first, mut floats) = (0, 0);
         for (at, change) in changes.iter().enumerate() {
@@ -225,7 +230,8 @@ impl<'a> Sweep<'a> {
             Then::Add(buffer) => Some(reached(*buffer)),
             Then::Node(_) => None,
         });
-        layer.aligned(added.fold(own, Region::union))
+        let reached = added.fold(own, Region::union);
+        if self.exact { layer.aligned(reached) } else { reached }
     }
 
     /// Whether a step sees its inputs as images of the height and width that they are held in: a change

@@ -35,7 +35,7 @@ pub enum Fill {
     Patch(Array3<f32>),
 }
 
-/// How a sweep is computed. All ways give the same bits.
+/// How a sweep is computed. All ways but `Rounded` give the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Strategy {
     /// The one that is expected to be fastest: at present always `Incremental`, which itself
@@ -47,11 +47,15 @@ pub enum Strategy {
     /// The base image's activations once, then for each edit only what its changed pixels reach.
     /// Edits that change nothing, or make the same image, are not computed again.
     Incremental,
+    /// As `Incremental`, but a change reaches only the outputs that are made of it. Outputs that share a tile
+    /// of Winograd's with them keep the base's rounding, so answers agree with those of the other ways to
+    /// rounding, not to the bit; in deep networks much less is computed.
+    Rounded,
 }
 
 impl Strategy {
     /// All of them, by name.
-    pub const NAMES: [&str; 3] = ["auto", "full", "incremental"];
+    pub const NAMES: [&str; 4] = ["auto", "full", "incremental", "rounded"];
 }
 
 impl std::fmt::Display for Strategy {
@@ -60,6 +64,7 @@ impl std::fmt::Display for Strategy {
             Strategy::Auto => "auto",
             Strategy::Full => "full",
             Strategy::Incremental => "incremental",
+            Strategy::Rounded => "rounded",
         })
     }
 }
@@ -71,6 +76,7 @@ impl std::str::FromStr for Strategy {
             "auto" => Ok(Strategy::Auto),
             "full" => Ok(Strategy::Full),
             "incremental" => Ok(Strategy::Incremental),
+            "rounded" => Ok(Strategy::Rounded),
             _ => Err(format!("unknown strategy '{s}': expected {}", Strategy::NAMES.join(", "))),
         }
     }
@@ -133,7 +139,7 @@ impl Engine {
 
     /// The values of any nodes, `[edits, ...]` with the node's shape in the network's order, for the base
     /// image `[C, H, W]` with each edit applied alone: what [`Engine::forward`] gives for the edited images,
-    /// to the bit. Layers that none of the nodes needs are not computed.
+    /// to the bit (but see [`Strategy::Rounded`]). Layers that none of the nodes needs are not computed.
     ///
     /// ```
     /// use cutaway_engine::{Edit, Engine, Fill, Options};
@@ -198,14 +204,15 @@ impl Engine {
         let mut results: Vec<Vec<f32>> = results.collect();
         match strategy {
             Strategy::Full => self.full_recomputation(base, edits, nodes, &mut results)?,
-            Strategy::Auto | Strategy::Incremental if edits.is_empty() || nodes.is_empty() => {}
-            Strategy::Auto | Strategy::Incremental => {
+            _ if edits.is_empty() || nodes.is_empty() => {}
+            Strategy::Auto | Strategy::Incremental | Strategy::Rounded => {
                 let (c, h, w) = base.dim();
                 let mut image = vec![0.0; c * h * w];
                 let standard = base.as_standard_layout();
                 let from = standard.as_slice().expect("standard");
                 plan::to_channels_last(h * w, c, from, &mut image);
-                incremental::sweep(self, &image, [h, w, c], edits, nodes, &mut results);
+                let exact = strategy != Strategy::Rounded;
+                incremental::sweep(self, &image, [h, w, c], edits, nodes, exact, &mut results);
             }
         }
         Ok(results)

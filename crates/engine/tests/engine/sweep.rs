@@ -1,6 +1,6 @@
 //! A sweep answers what forward passes over edited copies answer.
 
-use cutaway_engine::{Edit, Fill, Isa, Strategy};
+use cutaway_engine::{Edit, Engine, Fill, Isa, Options, Strategy};
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, presets};
 use ndarray::{Array3, Array4, Axis, s};
 use proptest::prelude::*;
@@ -168,6 +168,9 @@ proptest! {
             let full = engine.sweep_with(base.view(), &edits, Strategy::Full).unwrap();
             let part = engine.sweep_with(base.view(), &edits, Strategy::Incremental).unwrap();
             prop_assert_eq!(bits(&part), bits(&full), "on {}", isa);
+            let near = engine.sweep_with(base.view(), &edits, Strategy::Rounded).unwrap();
+            let apart = near.iter().zip(&full).all(|(a, b)| (a - b).abs() <= 1e-4);
+            prop_assert!(apart, "on {}: {} {}", isa, near, full);
             let count = network.nodes().len();
             let nodes: Vec<NodeId> = taps.iter().map(|tap| NodeId(tap.index(count))).collect();
             let wanted = engine.forward(edited(&base, &edits).view(), &nodes).unwrap();
@@ -179,6 +182,38 @@ proptest! {
                     prop_assert_eq!(bits(found), bits(wanted), "node {} on {}", node.0, isa);
                 }
             }
+        }
+    }
+}
+
+/// Deep enough for tiles to matter; the base's numbers beside a change keep their rounding.
+#[test]
+fn rounded_sweeps_agree_to_rounding_and_are_the_same_bits_on_any_number_of_threads() {
+    let mut b = NetworkBuilder::new("deep");
+    b.input("x", &[3, 40, 36]).conv("", ConvSpec::new(32, 3).same()).relu("");
+    (0..3).for_each(|_| _ = b.conv("", ConvSpec::new(32, 3).same()).relu(""));
+    b.max_pool("", 2);
+    (0..2).for_each(|_| _ = b.conv("", ConvSpec::new(32, 3).same()).relu(""));
+    b.global_avg_pool("").flatten("").dense("logits", 6);
+    let network = b.build(4).unwrap();
+    let base = image(&network);
+    let mut edits = edits([3, 40, 36], 60);
+    edits.iter_mut().for_each(|edit| shrink(edit, 4));
+    let nodes = [network.output(), network.find("relu4").unwrap()];
+    for isa in Isa::available() {
+        let engine = compile(&network, isa);
+        let of = |engine: &Engine, strategy| {
+            engine.sweep_at_with(base.view(), &edits, &nodes, strategy).unwrap()
+        };
+        let (full, near) = (of(&engine, Strategy::Full), of(&engine, Strategy::Rounded));
+        let alone = Options { threads: 1, isa: Some(isa), ..Options::default() };
+        let alone = of(&Engine::compile(&network, &alone).unwrap(), Strategy::Rounded);
+        for node in nodes {
+            let (full, near) = (full.get(node).unwrap(), near.get(node).unwrap());
+            let largest = full.iter().fold(0f32, |most, value| most.max(value.abs()));
+            let apart = (full - near).iter().fold(0f32, |most, value| most.max(value.abs()));
+            assert!(apart <= 2e-5 * largest, "{isa}: {apart} of {largest}");
+            assert_eq!(bits(near), bits(alone.get(node).unwrap()), "{isa}");
         }
     }
 }

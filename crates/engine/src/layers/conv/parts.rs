@@ -26,8 +26,7 @@ pub(crate) struct Source<'a> {
 }
 
 impl Conv {
-    /// The outputs whose bits a change in `region` of the input can change. With Winograd's tiles
-    /// that is all of a tile: its numbers share their rounding.
+    /// The outputs that are made of `region` of the input.
     pub(crate) fn reach(&self, region: Region) -> Region {
         let s = &self.shape;
         let extent = |axis: usize| (s.kernel[axis] - 1) * s.dilation[axis] + 1;
@@ -38,10 +37,11 @@ impl Conv {
             padding: [s.padding[0], s.padding[1]],
             output,
         };
-        self.aligned(sliding.reach(region))
+        sliding.reach(region)
     }
 
-    /// The region grown to whole tiles.
+    /// The region grown to whole tiles of Winograd's: the numbers of a tile share their rounding, so the bits
+    /// of all of them can change with one.
     pub(crate) fn aligned(&self, region: Region) -> Region {
         match self.algorithm {
             Algorithm::Winograd(tile) if !region.is_empty() => {
@@ -61,9 +61,7 @@ impl Conv {
     pub(crate) fn work(&self, region: Region) -> usize {
         match self.algorithm {
             Algorithm::Direct | Algorithm::Depthwise => region.area(),
-            Algorithm::Winograd(tile) => {
-                Self::tiles_of(tile, self.aligned(region)).iter().product()
-            }
+            Algorithm::Winograd(tile) => Self::tiles_of(tile, region).iter().product(),
         }
     }
 
@@ -85,8 +83,8 @@ impl Conv {
         Window { top, left, height, width }
     }
 
-    /// Computes `parts` of the output, none of them empty and with Winograd's way whole tiles, into `y`, one
-    /// after the other.
+    /// Computes `parts` of the output, none of them empty, into `y`, one after the other. With Winograd's way
+    /// the bits are those of a pass over the whole image where a part is whole tiles of it.
     pub(crate) fn forward_parts(
         &self,
         parts: &[Region],
@@ -168,7 +166,7 @@ impl Conv {
         self.pixels_direct(&runs, x, &pixels, y, relu);
     }
 
-    /// The tiles are those of a pass over the whole image, so that their bits are, too.
+    /// Tiles start at the corner of each part: of whole tiles they are those of a pass over the whole image.
     #[allow(clippy::too_many_arguments)] // a pass, its parts and what becomes of them
     fn parts_winograd(
         &self,
