@@ -168,6 +168,21 @@ impl ColorScale {
         Self::fixed(ColorMap::Sequential, 0.0, 1.0)
     }
 
+    /// [`ColorScale::probability`], or where no value reaches a fifth, to the next of 0.2, 0.1, 0.05,
+    /// 0.02, …: the probabilities of a thousand classes would otherwise all look like 0.
+    #[must_use]
+    pub fn probability_for(values: impl IntoIterator<Item = f64>) -> ColorScale {
+        Self::fixed(ColorMap::Sequential, 0.0, reach(values))
+    }
+
+    /// Changes of probabilities: [`ColorMap::Diverging`] from −1 to 1, or as far as
+    /// [`ColorScale::probability_for`] goes.
+    #[must_use]
+    pub fn change_for(values: impl IntoIterator<Item = f64>) -> ColorScale {
+        let limit = reach(values);
+        Self::fixed(ColorMap::Diverging, -limit, limit)
+    }
+
     /// Pixel values: [`ColorMap::Grey`] from 0 to 255.
     #[must_use]
     pub fn pixels() -> ColorScale {
@@ -306,6 +321,16 @@ impl Excess {
     }
 }
 
+/// The least of 0.2, 0.1, 0.05, … down to a millionth that holds every finite value's size; 1 where
+/// 0.2 does not, or where all are 0.
+fn reach(values: impl IntoIterator<Item = f64>) -> f64 {
+    let finite = values.into_iter().filter(|value| value.is_finite());
+    let largest = finite.fold(0.0f64, |most, value| most.max(value.abs()));
+    let steps = (1..=6).flat_map(|power| [2.0, 1.0, 0.5].map(|digit| digit / 10f64.powi(power)));
+    let held = steps.take_while(|&limit| limit >= largest).last();
+    held.filter(|_| largest > 0.0).unwrap_or(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -422,5 +447,19 @@ mod tests {
         let values = [0.5, -1.0, 1.0, 2.0, 3.0, f64::NAN];
         let expected = Excess { below: 1, above: 2, not_finite: 1 };
         assert_eq!(Excess::count(&scale, values), expected);
+    }
+
+    #[test]
+    fn a_scale_of_probabilities_shrinks_in_round_steps_where_all_are_small() {
+        let limit = |values: &[f64]| ColorScale::probability_for(values.iter().copied()).max;
+        assert_eq!(limit(&[0.3, 0.21]), 1.0);
+        assert_eq!(limit(&[0.2, 0.0]), 0.2);
+        assert_eq!(limit(&[0.11]), 0.2);
+        assert_eq!(limit(&[0.09]), 0.1);
+        assert_eq!(limit(&[0.04, f64::NAN]), 0.05);
+        assert_eq!(limit(&[0.0]), 1.0);
+        assert_eq!(limit(&[1e-9]), 5e-7);
+        let change = ColorScale::change_for([-0.013, 0.002]);
+        assert_eq!((change.min, change.max), (-0.02, 0.02));
     }
 }

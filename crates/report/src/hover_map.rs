@@ -82,7 +82,9 @@ impl HoverMap {
         let rows = || self.probabilities.chunks_exact(classes);
         let (height, width) = self.grid;
         let truth: Vec<f32> = rows().map(|row| row[self.truth]).collect();
-        let truth = PixelGrid::from_values(width, height, &truth, &ColorScale::probability())?;
+        // The scale of the figure that this map takes the place of.
+        let scale = ColorScale::probability_for(truth.iter().map(|&p| f64::from(p)));
+        let truth = PixelGrid::from_values(width, height, &truth, &scale)?;
         let predicted = rows().map(|row| category_color(first_largest(row))).collect();
         let predicted = PixelGrid::new(width, height, predicted)?;
         let level = |&p: &f32| ((p.clamp(0.0, 1.0) * 65535.0).round() as u16).to_le_bytes();

@@ -58,9 +58,9 @@ fn pixels(measured: &Measured, row: &ShiftRow) -> Result<PixelGrid> {
 pub(crate) fn grid(model: &Model, measured: &Measured) -> Result<Figure> {
     let shifts = &measured.shifts;
     let class = model.label(shifts.class);
-    let values = shifts.grid.p_true.concat().into_iter().map(f64::from).collect();
+    let values: Vec<f64> = shifts.grid.p_true.concat().into_iter().map(f64::from).collect();
     let (rows, columns) = axes(measured);
-    let scale = ColorScale::probability().label(format!("P({class})"));
+    let scale = ColorScale::probability_for(values.iter().copied()).label(format!("P({class})"));
     let title = format!("P({class}) against the shift, border filled by {}", shifts.fill.mode);
     let map = HeatMap::new(title, rows, columns, shape(measured), values, scale);
     Ok(as_it_is(map, measured).draw()?)

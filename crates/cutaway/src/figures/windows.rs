@@ -22,8 +22,8 @@ pub(crate) type Shown<'a> = dyn Fn(usize) -> Result<PixelGrid> + 'a;
 /// P(true) for each place of the window, with the telling cases.
 pub(crate) fn p_true(model: &Model, sweep: &WindowSweep, what: &str) -> Result<Figure> {
     let label = model.label(sweep.truth);
-    let values = sweep.rows.iter().map(|r| f64::from(r.p_true)).collect();
-    let scale = ColorScale::probability().label(format!("P({label})"));
+    let values: Vec<f64> = sweep.rows.iter().map(|r| f64::from(r.p_true)).collect();
+    let scale = ColorScale::probability_for(values.iter().copied()).label(format!("P({label})"));
     let title = format!("P({label}) {what}");
     let [rows, cols] = axes(&sweep.grid);
     let shape = (sweep.grid.rows, sweep.grid.cols);
@@ -35,12 +35,12 @@ pub(crate) fn p_true(model: &Model, sweep: &WindowSweep, what: &str) -> Result<F
     Ok(map.draw()?)
 }
 
-/// How far P(true) falls for each place of the window, on a scale from −1 to 1.
+/// How far P(true) falls for each place of the window.
 pub(crate) fn drop(model: &Model, sweep: &WindowSweep, what: &str) -> Result<Figure> {
     let label = model.label(sweep.truth);
     let fall = |p: f32| f64::from(sweep.clean.p_true - p);
-    let values = sweep.rows.iter().map(|r| fall(r.p_true)).collect();
-    let scale = ColorScale::symmetric(1.0)?.label(format!("fall of P({label})"));
+    let values: Vec<f64> = sweep.rows.iter().map(|r| fall(r.p_true)).collect();
+    let scale = ColorScale::change_for(values.iter().copied()).label(format!("fall of P({label})"));
     let title = format!("Fall of P({label}) {what}");
     let [rows, cols] = axes(&sweep.grid);
     let shape = (sweep.grid.rows, sweep.grid.cols);
@@ -60,8 +60,9 @@ pub(crate) fn predicted(model: &Model, sweep: &WindowSweep, what: &str) -> Resul
 /// Mean fall of P(true) over the windows that cover each pixel, with the critical region.
 pub(crate) fn pixel_drop(model: &Model, sweep: &WindowSweep) -> Result<Figure> {
     let label = model.label(sweep.truth);
-    let values = sweep.pixel_drop.iter().map(|&d| f64::from(d)).collect();
-    let scale = ColorScale::symmetric(1.0)?.label(format!("mean fall of P({label})"));
+    let values: Vec<f64> = sweep.pixel_drop.iter().map(|&d| f64::from(d)).collect();
+    let scale =
+        ColorScale::change_for(values.iter().copied()).label(format!("mean fall of P({label})"));
     let axis = |what| GridAxis::numbers(what, 0.0, 1.0);
     let shape = (sweep.grid.image.height, sweep.grid.image.width);
     let title = "Mean fall over the windows that cover each pixel";
