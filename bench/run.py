@@ -33,7 +33,7 @@ def parse():
     parser.add_argument("--repetitions", type=int, help="rounds of every measurement (default 5; 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that everything works")
     parser.add_argument("--data", default="mnist", help="data set of the memory, sweep and attack sections (default mnist)")
-    parser.add_argument("--onnx", help="folder with the models of the onnx section (default: the folder onnx in CUTAWAY_DATA)")
+    parser.add_argument("--onnx", help="folder with the models of the sections onnx and sweep-models (default: the folder onnx in CUTAWAY_DATA)")
     parser.add_argument("--out", help="write what was measured to this JSON file")
     parser.add_argument("--write-docs", action="store_true", help=f"merge into {RESULTS.name} and docs/performance.md")
     arguments = parser.parse_args()
@@ -48,7 +48,7 @@ def parse():
 
 def measure(name, sides, effort, arguments):
     extra = {"data": arguments.data} if name in ("memory", "sweep", "attack") else {}
-    extra |= {"folder": arguments.onnx} if name == "onnx" else {}
+    extra |= {"folder": arguments.onnx} if name in ("onnx", "sweep-models") else {}
     result = SECTIONS[name](sides, effort, **extra)
     return {
         "result": result,

@@ -17,6 +17,7 @@ CELLS = ("tanh", "lstm", "gru")
 LENGTHS = (128, 512, 1024)
 ONNX_MODELS = ("mobilenet_v2_f32_from_int8", "light_resnet50", "light_squeezenet", "light_vgg19")
 ONNX_BATCHES = (1, 32)
+SWEEP_MODELS = {"light_vgg19": "vgg19", "light_resnet50": "resnet50"}
 
 # Multiply-adds of one image, layer by layer: output height * width * channels * weights that feed one output.
 MACS = (24 * 24 * 32 * 25, 20 * 20 * 32 * 800, 8 * 8 * 64 * 288, 6 * 6 * 64 * 576, 576 * 100, 100 * 10)
@@ -38,6 +39,8 @@ class Effort:
         self.tokens = 50_000 if quick else 260_000
         self.onnx_batches = ONNX_BATCHES[:1] if quick else ONNX_BATCHES
         self.onnx_seconds = 0.5 if quick else 3
+        # Of the 729 of a grid; 0 takes all.
+        self.model_windows, self.full_windows, self.torch_windows = (16, 4, 8) if quick else (0, 32, 32)
         self.quick = quick
 
 
@@ -387,14 +390,50 @@ def onnx(sides, effort, folder):
     return {"onnxruntime": results["onnxruntime"][0]["version"], "rows": rows}
 
 
-def onnx_models(folder):
-    """The models of the section that are there; says which are not."""
+def sweep_models(sides, effort, folder):
+    """Windows of 16x16 at stride 8 over 224x224 and a real model: ours by all strategies, PyTorch batched by hand, Captum as it
+    comes; milliseconds a window. Ours runs the ONNX file, PyTorch torchvision's model of that name."""
+    models = onnx_models(folder, SWEEP_MODELS)
+    if not sides.has("torchvision", "captum"):
+        raise Skipped("the Python of CUTAWAY_BENCH_PYTHON needs torchvision and captum")
+    rows = []
+    for path in models:
+        name = SWEEP_MODELS[path.stem]
+        windows = {"windows": effort.model_windows, "full-windows": effort.full_windows}
+        runs = {"cutaway": lambda path=path, windows=windows: sides.sweep_model(path, isa="auto", **windows)}
+        for layout in LAYOUTS:
+            for batch in (8,) if effort.quick else (8, 32):
+                runs[layout, batch] = lambda name=name, layout=layout, batch=batch: sides.torch_sweep_model(
+                    "batched", model=name, layout=layout, batch=batch, windows=effort.torch_windows
+                )
+        runs["captum"] = lambda name=name: sides.torch_sweep_model("captum", model=name)
+        results = alternate(runs, effort.repetitions)
+        ours = results.pop("cutaway")
+        ms = {key: statistics.median(one["ms"] for one in measured) for key, measured in results.items()}
+        captum = ms.pop("captum")
+        torch_best = min(ms, key=ms.get)
+        full = statistics.median(one["full_ms"] for one in ours)
+        for strategy in ("rounded", "incremental", "full"):
+            own = statistics.median(one[f"{strategy}_ms"] for one in ours)
+            count = ours[0]["full_windows" if strategy == "full" else "windows"]
+            rows.append(
+                {"model": name, "side": "cutaway", "strategy": strategy, "windows": count, "ms": own}
+                | {"full": full / own, "against_torch": ms[torch_best] / own, "against_captum": captum / own}
+            )
+        layout, batch = torch_best
+        rows.append({"model": name, "side": "torch", "layout": layout, "batch": batch, "windows": results[torch_best][0]["windows"], "ms": ms[torch_best]})
+        rows.append({"model": name, "side": "captum", "windows": results["captum"][0]["windows"], "ms": captum})
+    return {"grid": ours[0]["grid"], "torch": results["captum"][0]["torch"], "rows": rows}
+
+
+def onnx_models(folder, names=ONNX_MODELS):
+    """The models of a section that are there; says which are not."""
     home = os.environ.get("CUTAWAY_DATA")
     folder = pathlib.Path(folder) if folder else pathlib.Path(home) / "onnx" if home else None
     if folder is None:
         raise Skipped("no models: name their folder with --onnx, or the folder above it with CUTAWAY_DATA")
-    found = [folder / f"{name}.onnx" for name in ONNX_MODELS if (folder / f"{name}.onnx").is_file()]
-    for name in ONNX_MODELS:
+    found = [folder / f"{name}.onnx" for name in names if (folder / f"{name}.onnx").is_file()]
+    for name in names:
         if folder / f"{name}.onnx" not in found:
             print(f"skipped: {folder} has no {name}.onnx", flush=True)
     if not found:
@@ -419,6 +458,7 @@ SECTIONS = {
     "train": train,
     "infer": infer,
     "sweep": sweep,
+    "sweep-models": sweep_models,
     "isa": isa,
     "scaling": scaling,
     "kernels": kernels,

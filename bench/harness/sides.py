@@ -165,6 +165,13 @@ class Sides:
     def torch_sweep(self, mode, **options):
         return self.measure([self.python(), BENCH / "peers" / "torch_sweep.py", mode], None, options).json()
 
+    def sweep_model(self, model, **options):
+        executable = self.prepare("bench_sweep", lambda: example("bench_sweep"))
+        return self.measure([executable, model], None, options).json()
+
+    def torch_sweep_model(self, mode, **options):
+        return self.measure([self.python(), BENCH / "peers" / "torch_sweep_models.py", mode], None, options).json()
+
     def foolbox(self, name, **options):
         """Foolbox on the built-in model; refused where the interpreter lacks it."""
         if not self.has("foolbox", "onnx"):

@@ -67,6 +67,20 @@ def sweep(result):
     return text
 
 
+def sweep_models(result):
+    rows = []
+    for row in result["rows"]:
+        label = {
+            "cutaway": lambda row: f"**Cutaway**, {row['strategy']}",
+            "torch": lambda row: f"PyTorch batched by hand, {NAMES[row['layout']]}, {row['batch']} at once (its best)",
+            "captum": lambda row: "Captum `Occlusion` as it comes",
+        }[row["side"]](row)
+        against = [ratio(row[key]) if key in row else "" for key in ("full", "against_torch", "against_captum")]
+        rows.append([row["model"], label, row["windows"], milliseconds(row["ms"]), *against])
+    header = ["model", "how", "windows timed", "ms a window", "our full ÷ this", "PyTorch's best ÷ this", "Captum ÷ this"]
+    return table(header, rows)
+
+
 def milliseconds(value):
     return f"{value:.1f}"
 
@@ -175,6 +189,7 @@ def section(name, result):
         "train": train,
         "infer": infer,
         "sweep": sweep,
+        "sweep-models": sweep_models,
         "isa": isa,
         "scaling": scaling,
         "kernels": kernels,

@@ -5,6 +5,8 @@
 //! One sample at a time, row-major, in the network's own order of axes. A backward pass *adds* to `dx`.
 //! Sums run in f64.
 
+use std::ops::Range;
+
 use cutaway_net::{ConvTranspose, Op, PadMode, Reduce, Span};
 
 mod choice;
@@ -12,6 +14,7 @@ pub(crate) mod numbers;
 mod resize;
 
 use numbers::Real;
+pub(crate) use resize::places as resize_places;
 
 /// Shapes of a node's inputs and output, for one sample.
 #[derive(Clone, Debug)]
@@ -295,41 +298,18 @@ fn walk<const N: usize>(
 pub(crate) fn places(op: &Op, s: &Shapes, which: usize) -> Vec<Option<usize>> {
     let input = &s.inputs[which];
     let from = strides(input);
-    // The place along each axis of the input, for each place along the axis of the output.
-    let along: Vec<Vec<Option<usize>>> = match op {
-        Op::Transpose { .. } => {
-            return transposed_places(op, s);
-        }
+    match op {
+        Op::Transpose { .. } => return transposed_places(op, s),
         Op::Expand { .. } => {
             let steps = repeated_strides(input, &s.output);
             let mut all = vec![None; s.output.iter().product()];
             walk(&s.output, [&steps], |i, [place]| all[i] = Some(place));
             return all;
         }
-        Op::Slice { spans } => spans.iter().map(span_places).collect(),
-        Op::Gather { axis, indices } => (0..input.len())
-            .map(|a| match a == *axis {
-                true => indices.iter().map(|&index| Some(index)).collect(),
-                false => (0..input[a]).map(Some).collect(),
-            })
-            .collect(),
-        Op::Pad { amounts, mode } => {
-            let axes = input.iter().zip(amounts);
-            axes.map(|(&size, amount)| padded_places(size, *amount, *mode)).collect()
-        }
-        Op::ConcatAlong { axis } => {
-            let first: usize = s.inputs[..which].iter().map(|shape| shape[*axis]).sum();
-            (0..input.len())
-                .map(|a| match a == *axis {
-                    true => (0..s.output[a])
-                        .map(|at| at.checked_sub(first).filter(|&at| at < input[a]))
-                        .collect(),
-                    false => (0..input[a]).map(Some).collect(),
-                })
-                .collect()
-        }
-        _ => unreachable!("{} does not move numbers only", op.kind()),
-    };
+        _ => {}
+    }
+    let along: Vec<Vec<Option<usize>>> =
+        (0..input.len()).map(|axis| places_along(op, s, which, axis)).collect();
     let mut all = vec![None; s.output.iter().product()];
     let to = strides(&s.output);
     for (i, place) in all.iter_mut().enumerate() {
@@ -338,6 +318,43 @@ pub(crate) fn places(op: &Op, s: &Shapes, which: usize) -> Vec<Option<usize>> {
         *place = axes.sum::<Option<usize>>();
     }
     all
+}
+
+/// The place along an axis of input `which` for each place along that axis of the output, for operators that
+/// keep the axes as they are.
+pub(crate) fn places_along(op: &Op, s: &Shapes, which: usize, axis: usize) -> Vec<Option<usize>> {
+    let size = s.inputs[which][axis];
+    match op {
+        Op::Slice { spans } => span_places(&spans[axis]),
+        Op::Gather { axis: along, indices } if axis == *along => {
+            indices.iter().map(|&index| Some(index)).collect()
+        }
+        Op::Pad { amounts, mode } => padded_places(size, amounts[axis], *mode),
+        Op::ConcatAlong { axis: along } if axis == *along => {
+            let first: usize = s.inputs[..which].iter().map(|shape| shape[axis]).sum();
+            let place = |at: usize| at.checked_sub(first).filter(|&at| at < size);
+            (0..s.output[axis]).map(place).collect()
+        }
+        Op::Gather { .. } | Op::ConcatAlong { .. } => (0..size).map(Some).collect(),
+        _ => unreachable!("{} does not move numbers along an axis", op.kind()),
+    }
+}
+
+/// For each row or column of a transposed convolution's output, those of the input that it is made of.
+pub(crate) fn transposed_places_along(
+    conv: &ConvTranspose,
+    s: &Shapes,
+    axis: usize,
+) -> Vec<Range<usize>> {
+    let kernel = Transposed::kernel(conv, s);
+    let axis = axis - 1;
+    let (stride, extent) = (conv.stride[axis], (kernel[axis] - 1) * conv.dilation[axis]);
+    let of = |at: usize| {
+        let at = at + conv.padding[axis];
+        let last = (at / stride + 1).min(s.inputs[0][axis + 1]);
+        at.saturating_sub(extent).div_ceil(stride).min(last)..last
+    };
+    (0..s.output[axis + 1]).map(of).collect()
 }
 
 fn transposed_places(op: &Op, s: &Shapes) -> Vec<Option<usize>> {
@@ -699,15 +716,19 @@ impl<'a> Transposed<'a> {
         let image =
             |shape: &[usize]| <[usize; 3]>::try_from(shape).expect("checked by the network");
         let (input, output) = (image(&s.inputs[0]), image(&s.output));
-        let full = |axis: usize| {
-            // Solved for the kernel's extent from the output's size.
+        let kernel = Self::kernel(conv, s);
+        debug_assert_eq!(weights, input[0] * output[0] / conv.groups * kernel[0] * kernel[1]);
+        Self { conv, input, output, kernel }
+    }
+
+    /// Height and width of the kernel, solved for from the output's size.
+    fn kernel(conv: &ConvTranspose, s: &Shapes) -> [usize; 2] {
+        let (input, output) = (&s.inputs[0], &s.output);
+        [0, 1].map(|axis| {
             let size = output[axis + 1] + conv.padding[axis] + conv.padding[axis + 2];
             let rest = size - conv.output_padding[axis] - (input[axis + 1] - 1) * conv.stride[axis];
             (rest - 1) / conv.dilation[axis] + 1
-        };
-        let kernel = [full(0), full(1)];
-        debug_assert_eq!(weights, input[0] * output[0] / conv.groups * kernel[0] * kernel[1]);
-        Self { conv, input, output, kernel }
+        })
     }
 
     /// Calls `f(input place, weight place, output place)` for every product.

@@ -173,6 +173,24 @@ impl<'a> Group<'a> {
                     pool.forward_part(part, seen, y.of_mut(slot), region);
                 }
             }
+            Layer::Plain(plain) => {
+                for slot in slots {
+                    let region = y.held[slot];
+                    let (mut seen, mut inputs) = (Vec::new(), Vec::new());
+                    for (which, &buffer) in step.inputs.iter().enumerate() {
+                        let x = self.value(buffer);
+                        let [height, width, channels] = x.size;
+                        let part = plain.seen(which, region, [height, width]);
+                        let mut copy = vec![0.0; part.area() * channels];
+                        if !part.is_empty() {
+                            x.copy(slot, part.into(), part.right - part.left, &mut copy);
+                        }
+                        seen.push(part);
+                        inputs.push(copy);
+                    }
+                    plain.forward_part(&inputs, &seen, y.of_mut(slot), region);
+                }
+            }
             // The others work pixel by pixel: all parts together are one image.
             _ => {
                 let buffers: Vec<Vec<f32>> = step
@@ -193,16 +211,18 @@ impl<'a> Group<'a> {
 
     /// What the plan does to the output in place.
     fn follow(&self, step: &Step, y: &mut Patches) {
-        let engine = self.sweep.engine;
+        let (engine, len) = (self.sweep.engine, y.len());
         for then in &step.then {
             match *then {
                 Then::Node(node) => engine.layers()[node].apply_in_place(engine.isa, y.all_mut()),
                 Then::Add(buffer) => {
-                    let other = match self.sweep.keeps_places(step) {
-                        true => self.value(buffer).regions(&y.held),
-                        false => self.whole(buffer),
-                    };
-                    layers::pointwise::add(engine.isa, &other, y.all_mut());
+                    if self.sweep.keeps_places(step) {
+                        let held = std::mem::take(&mut y.held);
+                        self.value(buffer).add(engine.isa, &held, &mut y.values[..len]);
+                        y.held = held;
+                    } else {
+                        layers::pointwise::add(engine.isa, &self.whole(buffer), y.all_mut());
+                    }
                 }
             }
         }

@@ -1,7 +1,10 @@
 //! What a group of edits changes of an activation, beside the base's.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use crate::kernels::Isa;
+use crate::layers::pointwise;
 use crate::layers::region::{Region, Window};
 
 /// The base's value of a node and where a group of edits differs from it.
@@ -69,18 +72,51 @@ pub(super) struct Patched<'a> {
 }
 
 impl<'a> Patched<'a> {
+    /// A stretch of a row of one edit's value, which lies in the image: base, patch, base.
+    fn row(&self, slot: usize, y: usize, columns: Range<usize>) -> [&'a [f32]; 3] {
+        let [_, width, channels] = self.size;
+        let held = self.patches.held[slot];
+        let base = |x: Range<usize>| {
+            &self.base[(y * width + x.start) * channels..(y * width + x.end) * channels]
+        };
+        if held.is_empty() || !(held.top..held.bottom).contains(&y) {
+            return [base(columns), &[], &[]];
+        }
+        let from = held.left.clamp(columns.start, columns.end);
+        let to = held.right.clamp(columns.start, columns.end);
+        if from == to {
+            return [base(columns), &[], &[]];
+        }
+        let first = (y - held.top) * (held.right - held.left);
+        let patch = (first + from - held.left) * channels..(first + to - held.left) * channels;
+        [base(columns.start..from), &self.patches.of(slot)[patch], base(to..columns.end)]
+    }
+
+    /// Adds a region of each edit's value to `y`, which holds them one after the other.
+    pub(super) fn add(&self, isa: Isa, regions: &[Region], y: &mut [f32]) {
+        if self.patches.held == regions {
+            return pointwise::add(isa, self.patches.all(), y);
+        }
+        let mut rest = y;
+        for (slot, region) in regions.iter().enumerate().filter(|(_, region)| !region.is_empty()) {
+            for line in region.top..region.bottom {
+                for piece in self.row(slot, line, region.left..region.right) {
+                    let (out, after) = rest.split_at_mut(piece.len());
+                    if !piece.is_empty() {
+                        pointwise::add(isa, piece, out);
+                    }
+                    rest = after;
+                }
+            }
+        }
+    }
+
     /// Copies a window of one edit's value, its lines `line` pixels apart; what lies outside is 0.
     pub(super) fn copy(&self, slot: usize, window: Window, line: usize, out: &mut [f32]) {
         let [height, width, channels] = self.size;
-        let (held, patch) = (self.patches.held[slot], self.patches.of(slot));
         let inside = |at: isize, limit: usize| at.clamp(0, limit as isize) as usize;
         let left = inside(window.left, width);
         let right = inside(window.left + window.width as isize, width);
-        // Of the row: zeros, base, patch, base, zeros.
-        let (from, to) = match held.is_empty() {
-            true => (right, right),
-            false => (held.left.clamp(left, right), held.right.clamp(left, right)),
-        };
         let place = |x: usize| (x as isize - window.left) as usize * channels;
         for (row, out) in out.chunks_mut(line * channels).enumerate().take(window.height) {
             let out = &mut out[..window.width * channels];
@@ -89,18 +125,13 @@ impl<'a> Patched<'a> {
                 out.fill(0.0);
                 continue;
             }
-            let y = y as usize;
             out[..place(left)].fill(0.0);
             out[place(right)..].fill(0.0);
-            let base = |x: usize| (y * width + x) * channels;
-            if from < to && (held.top..held.bottom).contains(&y) {
-                let row = (y - held.top) * (held.right - held.left);
-                let own = |x: usize| (row + x - held.left) * channels;
-                out[place(left)..place(from)].copy_from_slice(&self.base[base(left)..base(from)]);
-                out[place(from)..place(to)].copy_from_slice(&patch[own(from)..own(to)]);
-                out[place(to)..place(right)].copy_from_slice(&self.base[base(to)..base(right)]);
-            } else {
-                out[place(left)..place(right)].copy_from_slice(&self.base[base(left)..base(right)]);
+            let mut rest = &mut out[place(left)..place(right)];
+            for piece in self.row(slot, y as usize, left..right) {
+                let (out, after) = rest.split_at_mut(piece.len());
+                out.copy_from_slice(piece);
+                rest = after;
             }
         }
     }

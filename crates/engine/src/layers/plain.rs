@@ -4,6 +4,8 @@
 //! numbers is a table of places in the engine's own order; a product of matrices goes through the
 //! kernels of [`gemm`].
 
+mod parts;
+
 use cutaway_net::{Network, NodeId, Op};
 
 use crate::kernels::Isa;
@@ -24,6 +26,8 @@ pub(crate) struct Plain {
     params: Vec<Vec<f32>>,
     /// For each input, where each number of the output comes from, both in the engine's order.
     places: Vec<Vec<u32>>,
+    /// For each input, which of its places a place of the output depends on.
+    seen: Vec<Option<parts::Seen>>,
 }
 
 impl Plain {
@@ -36,7 +40,8 @@ impl Plain {
                 places.push(ordered_places(&op, &shapes, which));
             }
         }
-        Plain { isa, op, shapes, params: Vec::new(), places }
+        let seen = parts::seen(&op, &shapes);
+        Plain { isa, op, shapes, params: Vec::new(), places, seen }
     }
 
     pub(crate) fn prepare(&mut self, params: &[&[f32]]) {

@@ -122,11 +122,12 @@ impl Sliding {
 impl Layer {
     /// What a change in `region` of input `which` can change of the output; `None` where that is all of
     /// it.
-    pub(crate) fn reach(&self, _which: usize, region: Region) -> Option<Region> {
+    pub(crate) fn reach(&self, which: usize, region: Region) -> Option<Region> {
         match self {
             _ if region.is_empty() => Some(region),
             Layer::Conv(conv) => Some(conv.reach(region)),
             Layer::Pool(pool) => Some(pool.sliding().reach(region)),
+            Layer::Plain(plain) => plain.reach(which, region),
             _ => self.has_parts().then_some(region),
         }
     }
@@ -146,10 +147,10 @@ impl Layer {
             | Layer::LocalResponse(_)
             | Layer::BatchNorm(_)
             | Layer::Dropout { .. } => true,
+            Layer::Plain(plain) => plain.has_parts(),
             Layer::Input
             | Layer::Dense(_)
             | Layer::GlobalAverage { .. }
-            | Layer::Plain(_)
             | Layer::Reorder { .. } => false,
         }
     }

@@ -1,5 +1,7 @@
 //! Enlarging and reducing, one axis after the other: along each, an output is a mean of few inputs.
 
+use std::ops::Range;
+
 use cutaway_net::{Coordinates, Interpolation, Resize, Rounding};
 
 use super::numbers::Real;
@@ -47,6 +49,16 @@ pub(crate) fn backward<T: Real>(resize: &Resize, input: &[usize], dy: &[T], dx: 
         (values, shape[axis]) = (next, input[axis]);
     }
     super::add(&values, dx);
+}
+
+/// For each place of the output along an axis, between which places of the input its neighbours lie; `None`
+/// where the axis stays as it is.
+pub(crate) fn places(resize: &Resize, input: &[usize], axis: usize) -> Option<Vec<Range<usize>>> {
+    let range = |taps: &Vec<(usize, f64)>| {
+        let places = || taps.iter().map(|(place, _)| *place);
+        places().min().unwrap_or(0)..places().max().map_or(0, |last| last + 1)
+    };
+    Some(taps(resize, input, axis)?.iter().map(range).collect())
 }
 
 /// `None` where the axis stays as it is.

@@ -5,6 +5,7 @@ use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, presets};
 use ndarray::{Array3, Array4, Axis, s};
 use proptest::prelude::*;
 
+use crate::common::foreign;
 use crate::common::networks::{build, odd, wide};
 use crate::common::numbers::{Numbers, bits};
 use crate::common::{compile, settings};
@@ -181,6 +182,33 @@ proptest! {
                     prop_assert_eq!(found.shape(), wanted.shape());
                     prop_assert_eq!(bits(found), bits(wanted), "node {} on {}", node.0, isa);
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(settings(120))]
+
+    /// Foreign operators: what pads, cuts, moves, mixes channels, repeats, enlarges; convolutions in between.
+    #[test]
+    fn sweeps_over_foreign_operators_have_the_bits_of_full_recomputation(
+        shape in (1..4usize, 3..9usize, 3..9usize),
+        layers in proptest::collection::vec(0..foreign::LAYERS, 1..6),
+        seed in any::<u64>(),
+    ) {
+        let network = foreign::foreign([shape.0, shape.1, shape.2], &layers, seed);
+        let base = image(&network);
+        let mut edits = edits([shape.0, shape.1, shape.2], 20);
+        edits.iter_mut().for_each(|edit| shrink(edit, 3));
+        let nodes = [network.output(), NodeId(seed as usize % network.nodes().len())];
+        for isa in Isa::available() {
+            let engine = compile(&network, isa);
+            let full = engine.sweep_at_with(base.view(), &edits, &nodes, Strategy::Full).unwrap();
+            let part = engine.sweep_at_with(base.view(), &edits, &nodes, Strategy::Incremental);
+            for (node, part) in part.unwrap().iter() {
+                let full = bits(full.get(node).unwrap());
+                prop_assert_eq!(bits(part), full, "node {} on {}", node.0, isa);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cnn;
 pub(crate) mod fixtures;
+pub(crate) mod foreign;
 pub(crate) mod networks;
 pub(crate) mod numbers;
 
