@@ -43,7 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         engine.sweep_with(base.view(), edits, strategy)?;
         times.push(start.elapsed().as_secs_f64() * 1e3 / edits.len() as f64);
     }
-    let output = [network.output()];
+    // Logits: probabilities hide differences.
+    let output = [network.node(network.output()).inputs[0]];
     let values = |strategy| {
         let found = engine.sweep_at_with(base.view(), &warm, &output, strategy);
         found.map(|mut found| found.take(output[0]).expect("asked for"))
