@@ -28,6 +28,7 @@ mod builder;
 mod error;
 mod graph;
 mod init;
+mod layout;
 mod metadata;
 pub mod onnx;
 mod op;
@@ -42,6 +43,7 @@ pub use builder::{AUTO, ConvSpec, DenseSpec, NetworkBuilder, Padding, Pair, Pool
 pub use error::{Error, Result};
 pub use graph::{Network, Node, NodeId, Param, ParamId};
 pub use init::Init;
+pub use layout::{channels_first, is_channels_last};
 pub use metadata::{Fit, Layout, Metadata, Preprocessing, TrainingRecord};
 pub use op::{
     Binary, Conv, ConvTranspose, Coordinates, Interpolation, Op, PadMode, Pool, Reduce, Resize,

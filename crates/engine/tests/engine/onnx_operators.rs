@@ -262,9 +262,19 @@ fn every_operator_occurs() {
 /// Small networks of the families that people bring, exported or built from PyTorch modules.
 #[test]
 fn small_networks_have_pytorchs_outputs_and_gradients() {
-    let bytes = fixture("onnx_networks");
+    check_networks("onnx_networks", 6);
+}
+
+/// Vision transformers, ConvNeXt and MLP-Mixer as timm has them, exported both ways that PyTorch has.
+#[test]
+fn networks_of_timm_have_pytorchs_outputs_and_gradients() {
+    check_networks("onnx_timm", 8);
+}
+
+fn check_networks(fixture: &str, least: usize) {
+    let bytes = self::fixture(fixture);
     let (records, file) = records(&bytes);
-    assert!(records.len() >= 6, "only {} networks", records.len());
+    assert!(records.len() >= least, "only {} networks", records.len());
     for record in &records {
         let name = record["name"].as_str().unwrap();
         let network = load(&file, name);

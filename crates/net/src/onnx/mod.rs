@@ -35,6 +35,7 @@ mod external;
 mod file;
 mod fold;
 mod metadata;
+mod operators;
 mod ops;
 pub mod proto;
 mod reader;
@@ -50,6 +51,7 @@ use std::path::Path;
 
 use crate::{Error, Network, Result};
 
+pub use operators::{OPERATORS, Operator, Reading};
 pub use report::{FileValue, Port, Report};
 
 /// Version of ONNX's own operators that is written.

@@ -176,6 +176,17 @@ impl Import {
         &self.drafts[node.0].op
     }
 
+    /// The number of a node that is a constant of one.
+    pub(crate) fn single(&self, node: NodeId) -> Option<f32> {
+        let draft = &self.drafts[node.0];
+        match (&draft.op, draft.params.first()) {
+            (Op::Constant { .. }, Some(weight)) if weight.values.len() == 1 => {
+                Some(weight.values[0])
+            }
+            _ => None,
+        }
+    }
+
     fn is_constant(&self, node: NodeId) -> bool {
         matches!(self.op(node), Op::Constant { .. })
     }
@@ -1072,8 +1083,7 @@ fn constants_late(drafts: Vec<Draft>) -> (Vec<Draft>, Vec<NodeId>) {
             .for_each(&mut place);
         place(id);
     }
-    // Those that nothing takes.
-    (0..drafts.len()).map(NodeId).for_each(place);
+    // Those that nothing takes are left out: their number has become a setting of another node.
     let mut now = vec![NodeId(0); drafts.len()];
     order.iter().enumerate().for_each(|(index, old)| now[old.0] = NodeId(index));
     let mut old: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();

@@ -14,7 +14,7 @@ use super::proto::{
 };
 use super::tensor::{write_floats, write_ints};
 use super::{IR_VERSION, OPSET};
-use crate::{Layout, Network, Node, NodeId, Op, Param, Result};
+use crate::{Binary, Layout, Network, Node, NodeId, Op, Param, Result, Unary};
 
 /// Name of the batch axis.
 const BATCH: &str = "N";
@@ -95,6 +95,9 @@ fn write_node(
         }
         _ => {}
     }
+    if let Some(place) = adds_to_layer(network, node) {
+        input[place] = kept_apart(&input[place], node, names, graph);
+    }
     for &place in &written.conditions {
         input[place] = as_condition(&input[place], node, names, graph);
     }
@@ -122,6 +125,41 @@ fn write_node(
         (input, name) = (vec![output], free_name(format!("{}.after", node.name), names));
         written = *then;
     }
+}
+
+/// Which input of a node that adds a constant is a layer without a bias. Read again, the constant would
+/// become its bias.
+fn adds_to_layer(network: &Network, node: &Node) -> Option<usize> {
+    let constant = |input: &NodeId| matches!(network.node(*input).op, Op::Constant { .. });
+    let adds = match node.op {
+        Op::Unary(Unary::Shift { .. }) => true,
+        Op::Add | Op::Binary(Binary::Add) => node.inputs.iter().any(constant),
+        _ => false,
+    };
+    let bare = |input: &NodeId| {
+        let layer = network.node(*input);
+        matches!(layer.op, Op::Conv(_) | Op::Dense) && layer.params.len() == 1
+    };
+    node.inputs.iter().position(bare).filter(|_| adds)
+}
+
+/// The same value under another name.
+fn kept_apart(
+    value: &str,
+    node: &Node,
+    names: &mut HashSet<String>,
+    graph: &mut GraphProto,
+) -> String {
+    let name = free_name(format!("{}.apart", node.name), names);
+    graph.node.push(NodeProto {
+        input: vec![value.to_owned()],
+        output: vec![name.clone()],
+        name: Some(name.clone()),
+        op_type: Some("Identity".to_owned()),
+        attribute: vec![],
+        domain: None,
+    });
+    name
 }
 
 /// A value as `BOOL`, which ONNX has conditions in.

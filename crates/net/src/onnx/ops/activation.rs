@@ -114,7 +114,10 @@ pub(super) fn read_unary(import: &mut Import, call: &Call<'_>) -> Result<(), Str
         "Ceil" => Unary::Ceil,
         "Round" => Unary::Round,
         "Sign" => Unary::Sign,
-        "Not" => Unary::Not,
+        "Not" => {
+            condition::check(import, call, &[0])?;
+            Unary::Not
+        }
         "Celu" => Unary::Celu { alpha: a.float("alpha", 1.0)? },
         "ThresholdedRelu" => Unary::ThresholdedRelu { alpha: a.float("alpha", 1.0)? },
         "Neg" => Unary::Scale { factor: -1.0 },

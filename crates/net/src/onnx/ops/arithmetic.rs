@@ -2,7 +2,7 @@
 
 use super::activation::number;
 use super::{Written, condition, merge};
-use crate::onnx::reader::{Call, Import, Kind, Value};
+use crate::onnx::reader::{Call, Import, Kind, Operand, Value};
 use crate::{Binary, NodeId, Op, Unary};
 
 pub(super) fn write_binary(binary: Binary) -> Written {
@@ -41,7 +41,7 @@ pub(super) fn read_binary(import: &mut Import, call: &Call<'_>) -> Result<(), St
     }
     if let Some(unary) = with_number(import, call, binary)? {
         let layer = usize::from(matches!(import.value(call, 0)?, Value::Constant(_)));
-        let operand = import.operand(call, layer)?;
+        let operand = raised(import, call, layer)?;
         if let (Binary::Div, 1) = (binary, layer) {
             let inverse = Op::Unary(Unary::Reciprocal);
             let inverse = import.step(call, "inverse", inverse, vec![operand.node], vec![])?;
@@ -57,27 +57,55 @@ pub(super) fn read_binary(import: &mut Import, call: &Call<'_>) -> Result<(), St
     join(import, call, binary, 0, 1)
 }
 
-/// The function of the layer alone, where the other input is a single number that changes no sizes.
-fn with_number(import: &Import, call: &Call<'_>, binary: Binary) -> Result<Option<Unary>, String> {
-    let rank = |index: usize| match import.value(call, index)? {
-        Value::Node(operand) => Ok::<_, String>(import.dims(operand).len()),
-        Value::Constant(tensor) => Ok(tensor.dims.len()),
-    };
-    let first = matches!(import.value(call, 0)?, Value::Constant(_));
-    let (layer, constant) = if first { (1, 0) } else { (0, 1) };
-    let Some(c) = number(import, call, constant)? else { return Ok(None) };
-    if rank(constant)? > rank(layer)? {
-        return Ok(None);
+/// The layer at an input of two, with as many axes as the constant beside it has.
+fn raised(import: &mut Import, call: &Call<'_>, layer: usize) -> Result<Operand, String> {
+    let operand = import.operand(call, layer)?;
+    let (rank, batch) = common(import, call, &[0, 1])?;
+    if rank == import.dims(operand).len() {
+        return Ok(operand);
     }
+    let node = import.node_at(call, layer, rank, batch)?;
+    Ok(Operand { node, batch, ..operand })
+}
+
+/// The function of the layer alone, where the other input is a single number.
+fn with_number(import: &Import, call: &Call<'_>, binary: Binary) -> Result<Option<Unary>, String> {
+    let first = matches!(import.value(call, 0)?, Value::Constant(_));
+    let Some(c) = number(import, call, usize::from(!first))? else { return Ok(None) };
     Ok(match (binary, first) {
-        (Binary::Add, _) | (Binary::Sub, true) => Some(Unary::Shift { by: c }),
-        (Binary::Sub, false) => Some(Unary::Shift { by: -c }),
-        (Binary::Mul, _) | (Binary::Div, true) => Some(Unary::Scale { factor: c }),
-        (Binary::Div, false) if (1.0 / c).is_normal() => Some(Unary::Scale { factor: 1.0 / c }),
-        (Binary::Pow, false) => Some(Unary::Power { exponent: c }),
-        (Binary::PRelu, false) => Some(Unary::LeakyRelu { slope: c }),
-        _ => None,
+        (Binary::Sub, true) => Some(Unary::Shift { by: c }),
+        (Binary::Div, true) => Some(Unary::Scale { factor: c }),
+        _ => of_number(binary, c, first),
     })
+}
+
+/// A function of two numbers of which one is always the same, the first or the second.
+fn of_number(binary: Binary, c: f32, first: bool) -> Option<Unary> {
+    Some(match (binary, first) {
+        (Binary::Add, _) => Unary::Shift { by: c },
+        (Binary::Sub, false) => Unary::Shift { by: -c },
+        (Binary::Mul, _) => Unary::Scale { factor: c },
+        (Binary::Div, false) if (1.0 / c).is_normal() => Unary::Scale { factor: 1.0 / c },
+        (Binary::Pow, false) => Unary::Power { exponent: c },
+        (Binary::PRelu, false) => Unary::LeakyRelu { slope: c },
+        (Binary::Min, _) => Unary::Clip { low: f32::NEG_INFINITY, high: c },
+        (Binary::Max, _) => Unary::Clip { low: c, high: f32::INFINITY },
+        _ => return None,
+    })
+}
+
+/// A function of two nodes, of as many axes: of one of them where the other is a constant single number.
+pub(super) fn combined(import: &Import, binary: Binary, a: NodeId, b: NodeId) -> (Op, Vec<NodeId>) {
+    let unary = match (import.single(a), import.single(b)) {
+        (None, Some(c)) => of_number(binary, c, false).map(|unary| (unary, a)),
+        (Some(c), None) => of_number(binary, c, true).map(|unary| (unary, b)),
+        _ => None,
+    };
+    match (unary, binary) {
+        (Some((unary, node)), _) => (Op::Unary(unary), vec![node]),
+        (None, Binary::Add) => (sum(import, a, b), vec![a, b]),
+        (None, _) => (Op::Binary(binary), vec![a, b]),
+    }
 }
 
 /// `Min` and `Max` of any number of inputs, two at a time.
@@ -95,7 +123,7 @@ pub(super) fn read_extreme(import: &mut Import, call: &Call<'_>) -> Result<(), S
         if let Some(bound) = number(import, call, 1 - layer)? {
             let (low, high) =
                 if least { (f32::NEG_INFINITY, bound) } else { (bound, f32::INFINITY) };
-            let operand = import.operand(call, layer)?;
+            let operand = raised(import, call, layer)?;
             let op = Op::Unary(Unary::Clip { low, high });
             return import.emit_at(call, operand.batch, op, vec![operand.node], vec![]);
         }
@@ -105,11 +133,10 @@ pub(super) fn read_extreme(import: &mut Import, call: &Call<'_>) -> Result<(), S
     let mut result = import.node_at(call, 0, rank, batch)?;
     for index in 1..count {
         let next = import.node_at(call, index, rank, batch)?;
+        let (op, inputs) = combined(import, binary, result, next);
         result = match index + 1 == count {
-            true => {
-                return import.emit_at(call, batch, Op::Binary(binary), vec![result, next], vec![]);
-            }
-            false => import.step(call, "part", Op::Binary(binary), vec![result, next], vec![])?,
+            true => return import.emit_at(call, batch, op, inputs, vec![]),
+            false => import.step(call, "part", op, inputs, vec![])?,
         };
     }
     Ok(())
@@ -122,8 +149,8 @@ pub(super) fn read_mean(import: &mut Import, call: &Call<'_>) -> Result<(), Stri
     let mut sum = import.node_at(call, 0, rank, batch)?;
     for index in 1..count {
         let next = import.node_at(call, index, rank, batch)?;
-        let op = self::sum(import, sum, next);
-        sum = import.step(call, "part", op, vec![sum, next], vec![])?;
+        let (op, inputs) = combined(import, Binary::Add, sum, next);
+        sum = import.step(call, "part", op, inputs, vec![])?;
     }
     let share = Op::Unary(Unary::Scale { factor: 1.0 / count.max(1) as f32 });
     import.emit_at(call, batch, share, vec![sum], vec![])
@@ -140,11 +167,8 @@ pub(super) fn join(
     let (rank, batch) = common(import, call, &[a, b])?;
     let left = import.node_at(call, a, rank, batch)?;
     let right = import.node_at(call, b, rank, batch)?;
-    let op = match binary {
-        Binary::Add => sum(import, left, right),
-        _ => Op::Binary(binary),
-    };
-    import.emit_at(call, batch, op, vec![left, right], vec![])
+    let (op, inputs) = combined(import, binary, left, right);
+    import.emit_at(call, batch, op, inputs, vec![])
 }
 
 /// The sum of two nodes, with broadcasting where their shapes ask for it.

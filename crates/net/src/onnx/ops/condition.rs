@@ -31,6 +31,9 @@ pub(super) fn write_where() -> Written {
 
 /// Comparisons and logic of two inputs.
 pub(super) fn read_pair(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
+    if matches!(call.operator(), "And" | "Or" | "Xor") {
+        check(import, call, &[0, 1])?;
+    }
     match call.operator() {
         "Equal" => join(import, call, Binary::Equal, 0, 1),
         "Less" => join(import, call, Binary::Less, 0, 1),
@@ -45,8 +48,26 @@ pub(super) fn read_pair(import: &mut Import, call: &Call<'_>) -> Result<(), Stri
     }
 }
 
+/// Refuses what is no condition: numbers of another type, or a constant of other numbers than 0 and 1.
+pub(super) fn check(import: &Import, call: &Call<'_>, inputs: &[usize]) -> Result<(), String> {
+    for &index in inputs {
+        let is_one = match import.value(call, index)? {
+            Value::Node(operand) => operand.kind == Kind::Truth,
+            Value::Constant(tensor) => match &tensor.data {
+                Data::Ints(values) => values.iter().all(|value| matches!(value, 0 | 1)),
+                _ => false,
+            },
+        };
+        if !is_one {
+            return Err(format!("input {index} should be a condition, of type BOOL"));
+        }
+    }
+    Ok(())
+}
+
 /// `condition ? a : b`, with NumPy's broadcasting of all three.
 pub(super) fn read_where(import: &mut Import, call: &Call<'_>) -> Result<(), String> {
+    check(import, call, &[0])?;
     let (rank, batch) = common(import, call, &[0, 1, 2])?;
     let mut inputs = Vec::with_capacity(3);
     for index in 0..3 {

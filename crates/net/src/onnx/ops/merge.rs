@@ -74,10 +74,10 @@ pub(super) fn read_sum(import: &mut Import, call: &Call<'_>) -> Result<(), Strin
     let mut sum = import.node_at(call, 0, rank, batch)?;
     for index in 1..count {
         let next = import.node_at(call, index, rank, batch)?;
-        let op = arithmetic::sum(import, sum, next);
+        let (op, inputs) = arithmetic::combined(import, Binary::Add, sum, next);
         sum = match index + 1 == count {
-            true => return import.emit_at(call, batch, op, vec![sum, next], vec![]),
-            false => import.step(call, "part", op, vec![sum, next], vec![])?,
+            true => return import.emit_at(call, batch, op, inputs, vec![]),
+            false => import.step(call, "part", op, inputs, vec![])?,
         };
     }
     Ok(())
