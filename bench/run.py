@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Cutaway and its peers (PyTorch, ONNX Runtime, ReservoirPy, Foolbox) side by side on this machine.
+"""Cutaway and its peers (PyTorch, ONNX Runtime, ReservoirPy, Foolbox, Captum) side by side on this machine.
 
     python3 bench/run.py                        # everything, about half an hour on two cores
     python3 bench/run.py --only train,infer     # some sections
@@ -48,7 +48,7 @@ def parse():
 
 def measure(name, sides, effort, arguments):
     extra = {"data": arguments.data} if name in ("memory", "sweep", "attack") else {}
-    extra |= {"folder": arguments.onnx} if name in ("onnx", "sweep-models") else {}
+    extra |= {"folder": arguments.onnx} if name in ("onnx", "sweep-models", "attribute") else {}
     result = SECTIONS[name](sides, effort, **extra)
     return {
         "result": result,

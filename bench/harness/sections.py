@@ -19,6 +19,27 @@ ONNX_MODELS = ("mobilenet_v2_f32_from_int8", "light_resnet50", "light_squeezenet
 ONNX_BATCHES = (1, 32)
 SWEEP_MODELS = {"light_vgg19": "vgg19", "light_resnet50": "resnet50"}
 
+ATTRIBUTE_MODEL = "mobilenet_v2_f32_from_int8"
+# Counts by the names that the command's flags have, the same on both sides.
+ATTRIBUTIONS = {
+    "gradient": {},
+    "integrated-gradients": {"steps": 50},
+    "smooth-grad": {"samples": 50},
+    "guided-backprop": {},
+    "deeplift": {},
+    "grad-cam": {},
+    "score-cam": {},
+    "occlusion": {},
+    "lime": {"samples": 500},
+    "kernel-shap": {"samples": 500},
+}
+# All of the layer's 1,280 maps; the peers' scripts hold the same window.
+OURS_ALONE = {"score-cam": {"maps": 1280}, "occlusion": {"patch": 64, "stride": 16}}
+ATTRIBUTE_PEERS = {"score-cam": "pytorch-grad-cam"}
+# Methods of which one chooses how many perturbed images go through the network at once; the better counts.
+ATTRIBUTE_BATCHED = ("integrated-gradients", "smooth-grad", "score-cam", "occlusion", "lime", "kernel-shap")
+ATTRIBUTE_BATCHES = (1, 16)
+
 # Multiply-adds of one image, layer by layer: output height * width * channels * weights that feed one output.
 MACS = (24 * 24 * 32 * 25, 20 * 20 * 32 * 800, 8 * 8 * 64 * 288, 6 * 6 * 64 * 576, 576 * 100, 100 * 10)
 INFER_FLOPS = 2 * sum(MACS)
@@ -426,6 +447,48 @@ def sweep_models(sides, effort, folder):
     return {"grid": ours[0]["grid"], "torch": results["captum"][0]["torch"], "rows": rows}
 
 
+def attribute(sides, effort, folder):
+    """Methods of attribution on MobileNetV2 beside Captum and pytorch-grad-cam: seconds for one image of 224x224, with the same
+    counts. Ours is the ONNX file, theirs torchvision's network of the same graph with random weights, which the time does not
+    depend on; their ReLU6 is a ReLU, since Captum's rules know no other."""
+    model = next((path for path in onnx_models(folder, (ATTRIBUTE_MODEL,)) if path.stem == ATTRIBUTE_MODEL), None)
+    if model is None:
+        raise Skipped(f"the section needs {ATTRIBUTE_MODEL}.onnx")
+    if not sides.has("torchvision", "captum", "pytorch_grad_cam"):
+        raise Skipped("the Python of CUTAWAY_BENCH_PYTHON needs torchvision, captum and grad-cam")
+    rows, quick = [], {"steps": 4, "samples": 4}
+    for name, counts in ATTRIBUTIONS.items():
+        counts = {key: min(value, quick[key]) if effort.quick else value for key, value in counts.items()}
+        if effort.quick and name == "lime":
+            counts["samples"] = 8
+        ours = counts | OURS_ALONE.get(name, {})
+        batches = ATTRIBUTE_BATCHES if name in ATTRIBUTE_BATCHED and not effort.quick else ATTRIBUTE_BATCHES[-1:]
+        runs = {"cutaway": lambda name=name, ours=ours: our_attribution(sides, model, name, ours)}
+        for batch in batches:
+            runs[batch] = lambda batch=batch: sides.torch_attribute(name, batch=batch, **counts)["seconds"]
+        results = alternate(runs, effort.repetitions)
+        median = {key: statistics.median(values) for key, values in results.items()}
+        best = min(batches, key=lambda batch: median[batch])
+        rows.append(
+            {"method": name, "counts": counts, "cutaway_s": median["cutaway"], "lowest": min(results["cutaway"]), "highest": max(results["cutaway"])}
+            | {"peer": ATTRIBUTE_PEERS.get(name, "Captum"), "peer_s": median[best], "batch": best, "ratio": median[best] / median["cutaway"]}
+        )
+    return {"model": model.stem, "rows": rows, "peer": "torchvision"}
+
+
+def our_attribution(sides, model, name, counts):
+    """The second of two images, for which everything is prepared, as the program clocks it."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = pathlib.Path(folder) / "stroke.png"
+        picture.write_bytes(one_png())
+        flags = [part for key, value in counts.items() for part in (f"--{key}", value)]
+        result = sides.program(
+            "attribute", "--model", model, "--preprocess", "imagenet-torch", "--image", picture, "--image", picture, "--method", name, *flags,
+            "--npy", "--threads", sides.threads, "--out", pathlib.Path(folder) / "out", "--json",
+        )  # fmt: skip
+        return result.json()["attributions"][1]["seconds"]
+
+
 def onnx_models(folder, names=ONNX_MODELS):
     """The models of a section that are there; says which are not."""
     home = os.environ.get("CUTAWAY_DATA")
@@ -468,4 +531,5 @@ SECTIONS = {
     "sequence": sequence,
     "attack": attack,
     "onnx": onnx,
+    "attribute": attribute,
 }

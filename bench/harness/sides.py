@@ -185,6 +185,9 @@ class Sides:
     def onnxruntime(self, model, batch, seconds):
         return run([self.python(), BENCH / "peers" / "ort_infer.py", model, batch, seconds, self.threads], self.cpus).json()
 
+    def torch_attribute(self, name, **options):
+        return self.measure([self.python(), BENCH / "peers" / "torch_attribute.py", name], None, options).json()
+
     def has(self, *packages):
         """Whether the interpreter has all of these packages."""
         return subprocess.run([self.python(), "-c", f"import {', '.join(packages)}"], capture_output=True).returncode == 0

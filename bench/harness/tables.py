@@ -180,6 +180,16 @@ def onnx(result):
     return table(header, rows)
 
 
+def attribute(result):
+    rows = []
+    for one in result["rows"]:
+        counts = ", ".join(f"{value:,} {key}" for key, value in one["counts"].items())
+        peer = one["peer"] + (f", {one['batch']} at once" if one["batch"] > 1 else "")
+        spread = f"{one['lowest']:.2f}–{one['highest']:.2f}"
+        rows.append([one["method"], counts, f"**{one['cutaway_s']:.2f}**", spread, peer, f"{one['peer_s']:.2f}", ratio(one["ratio"])])
+    return table(["method", "counts", "Cutaway, s", "lowest–highest", "peer", "its s", "its ÷ ours"], rows)
+
+
 def low_high(row):
     return f"{row['lowest']:,.1f}–{row['highest']:,.1f}"
 
@@ -199,6 +209,7 @@ def section(name, result):
         "sequence": sequence,
         "attack": attack,
         "onnx": onnx,
+        "attribute": attribute,
     }[name](result)
 
 

@@ -656,6 +656,13 @@ pub(crate) struct Attribute {
     pub(crate) model: ModelArg,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
+    /// Explain every picture in a folder, a sheet each
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["image", "sample", "digit", "bench"])]
+    pub(crate) images: Option<PathBuf>,
+    /// A folder of typical pictures, instead of the data set's: expected-gradients compares with them,
+    /// and what kernel-shap hides shows their mean, unless --baseline says otherwise
+    #[arg(long, value_name = "DIR")]
+    pub(crate) background: Option<PathBuf>,
     /// A method, such as gradient, integrated-gradients, grad-cam, lrp or rise, or all; may be given
     /// several times. Default: integrated-gradients; with --bench all
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -669,13 +676,17 @@ pub(crate) struct Attribute {
     /// Layer of the class activation maps. Default: the last convolution's
     #[arg(long, value_name = "NAME")]
     pub(crate) layer: Option<String>,
-    /// Points on the way of integrated gradients
+    /// Points on the way of integrated gradients. Default: 50, fewer for a large network
     #[arg(long, value_name = "N")]
     pub(crate) steps: Option<usize>,
-    /// Samples of the methods that draw some
+    /// Samples of the methods that draw some. Default: the method's own, fewer for a large network
     #[arg(long = "samples", value_name = "N")]
     pub(crate) draws: Option<usize>,
-    /// What stands for nothing: zero, mean, blur or a pixel value from 0 to 255
+    /// Maps that score-cam asks, those that vary most. Default: all, fewer for a large network
+    #[arg(long, value_name = "N")]
+    pub(crate) maps: Option<usize>,
+    /// What stands for nothing: zero, mean, blur, background (the mean of typical images) or a pixel
+    /// value from 0 to 255
     #[arg(long, value_name = "WHAT")]
     pub(crate) baseline: Option<Baseline>,
     /// Noise of smooth-grad, as a share of the image's range of values
@@ -690,6 +701,10 @@ pub(crate) struct Attribute {
     /// Parts of lime and kernel-shap: N for a grid of N×N cells, slic:N for about N superpixels
     #[arg(long, value_name = "N|slic:N")]
     pub(crate) segments: Option<Segments>,
+    /// Seconds that all attributions may take: the counts that were not given (samples, steps, stride,
+    /// maps) are lowered to fit, as far as makes sense
+    #[arg(long, value_name = "SECONDS", conflicts_with = "bench")]
+    pub(crate) budget: Option<f64>,
     /// Write the values as NAME.npy beside the pictures; --json then names the files
     #[arg(long)]
     pub(crate) npy: bool,
@@ -702,7 +717,8 @@ pub(crate) struct Attribute {
     /// Redraw the model's layers from the top, one after the other: do the attributions change?
     #[arg(long)]
     pub(crate) randomise: bool,
-    /// Rank the methods on the first N test images instead
+    /// Rank the methods on the first N test images instead; of a folder whose sub-folders are named
+    /// like the model's classes, on N pictures, evenly of all classes
     #[arg(long, value_name = "N", conflicts_with_all = ["score", "randomise", "npy"])]
     pub(crate) bench: Option<usize>,
     /// Folder for the pictures

@@ -31,6 +31,31 @@ impl Meter {
     }
 }
 
+/// A bar over several experiments: each a part of so many units, with one time left for them all.
+impl Meter {
+    /// How many units all parts have.
+    pub(crate) fn total(&self, units: usize) {
+        self.0.set_length(units as u64);
+    }
+
+    /// Runs an experiment that is the next part and tells its progress.
+    pub(crate) fn part<T>(
+        &self,
+        name: &str,
+        units: usize,
+        experiment: impl FnOnce(Progress<'_>) -> T,
+    ) -> T {
+        let start = self.0.position();
+        self.0.set_message(name.to_owned());
+        let result = experiment(&|done, of| {
+            let share = done.min(of) as f64 / of.max(1) as f64;
+            self.0.set_position(start + (share * units as f64) as u64);
+        });
+        self.0.set_position(start + units as u64);
+        result
+    }
+}
+
 impl Drop for Meter {
     fn drop(&mut self) {
         self.0.finish_and_clear();

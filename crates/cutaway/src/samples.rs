@@ -68,7 +68,12 @@ pub(crate) fn choose(
     Ok(Chosen { dataset: Some(dataset), samples })
 }
 
-fn from_file(model: &Model, file: &std::path::Path, args: &SampleArgs) -> Result<Sample> {
+/// An image file as the model takes it.
+pub(crate) fn from_file(
+    model: &Model,
+    file: &std::path::Path,
+    args: &SampleArgs,
+) -> Result<Sample> {
     let mut pixels = model.picture(file, args.resize)?;
     if args.invert {
         pixels.pixels.iter_mut().for_each(|p| *p = 255 - *p);

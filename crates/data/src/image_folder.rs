@@ -52,6 +52,34 @@ pub(crate) fn read(folder: &Path, name: &str, options: &OpenOptions) -> Result<D
     Dataset::new(name, train, test, classes, folder.display().to_string())
 }
 
+/// The pictures right in a folder, by their extensions, in the order of their names. Other files are
+/// passed over.
+///
+/// # Errors
+/// If the folder cannot be read or has no picture.
+pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = entries(folder)?;
+    paths.retain(|path| is_picture(path));
+    paths.sort();
+    if paths.is_empty() {
+        return Err(Error::folder(
+            folder,
+            "the folder has no pictures".to_owned(),
+            format!("put pictures ({}) there", EXTENSIONS.join(", ")),
+        ));
+    }
+    Ok(paths)
+}
+
+/// The pictures of each sub-folder, by the sub-folders' names, which are those of classes.
+///
+/// # Errors
+/// If the folder cannot be read, or it or a sub-folder is empty.
+pub fn pictures_by_class(folder: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
+    let of = |name: String| Ok((name.clone(), pictures_in(&folder.join(name))?));
+    class_names(folder)?.into_iter().map(of).collect()
+}
+
 fn sub_folders(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries(folder)? {

@@ -54,6 +54,7 @@ pub use dataset::{Dataset, content_hash};
 pub use error::{Error, Result};
 pub use fetch::fetch;
 pub use idx_folder::export;
+pub use image_folder::{pictures_by_class, pictures_in};
 pub use images::Images;
 pub use open::open;
 pub use options::{OpenOptions, Progress, ProgressCallback, Unit};

@@ -14,6 +14,7 @@ use crate::commands::attribute::{
 use crate::commands::maps::{two_classes, whose};
 use crate::error::Result;
 use crate::figures::attribute as figures;
+use crate::meter::Meter;
 use crate::samples;
 
 /// Samples of the methods that draw some: a study is to stay short.
@@ -59,10 +60,13 @@ impl StudyAttributions {
         let count = dataset.test.len().min(RANKED);
         let bench = rank_on_first(model, dataset, &methods, count, &question, &settings)?;
         let background = Some(background.clone());
-        let ask = Asked { methods, skip: true, target: None, output: Output::Logit, background };
+        let (skip, target, output, budget) = (true, None, Output::Logit, None);
+        let mut ask = Asked { methods, skip, target, output, background, budget };
         let quiet = Common { quiet: true, ..common.clone() };
-        let explain =
-            |&index: &usize| ask.explain(model, samples::from_test(dataset, index)?, &quiet);
+        let meter = Meter::new("attributions", &quiet);
+        let explain = |&index: &usize| {
+            ask.explain(model, samples::from_test(dataset, index)?, &meter, &quiet)
+        };
         let explained = found.iter().map(explain).collect::<Result<_>>()?;
         Ok(Some(StudyAttributions { explained, bench }))
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 22] = [
+const COMMANDS: [(&str, &str); 23] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
@@ -23,6 +23,10 @@ const COMMANDS: [(&str, &str); 22] = [
         "attribute --data digits --method grad-cam --score --sensitivity 2 --randomise --json",
     ),
     ("attribute --method all", "attribute --data digits --method all --samples 10 --json"),
+    (
+        "attribute --images",
+        "attribute --images attributed --method gradient,grad-cam --json",
+    ),
     (
         "attribute --bench",
         "attribute --data digits --bench 1 --method gradient,lrp,grad-cam --json",
@@ -72,6 +76,8 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 #[test]
 fn every_documented_json_key_is_there_and_every_key_at_the_top_is_documented() {
     let shell = Shell::new();
+    std::fs::create_dir(shell.path("attributed")).unwrap();
+    shell.picture("attributed/plain.png", [28, 28, 1]);
     let sections = documented();
     for (section, line) in COMMANDS {
         let keys = sections.get(section).unwrap_or_else(|| panic!("{section} is not documented"));

@@ -2,6 +2,7 @@
 //! files out. Data are small, so that the whole takes seconds.
 
 mod attacking;
+mod attributing;
 mod bad_input;
 mod checking;
 mod documentation;

@@ -4,9 +4,11 @@ use std::cell::Cell;
 
 use cutaway_engine::{Engine, Gradients};
 use cutaway_net::{Network, NodeId};
-use ndarray::{Array4, ArrayD, ArrayView4, Axis, Slice};
+use ndarray::{Array3, Array4, ArrayD, ArrayView3, ArrayView4, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
+use super::Baseline;
+use super::memory::{INPUTS, within};
 use crate::Error;
 
 /// Told how many network evaluations of how many are done.
@@ -73,9 +75,6 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Bytes of images that are made at once.
-const AT_ONCE: usize = 32 << 20;
-
 /// A question that has been checked, with its counter.
 pub(crate) struct Ask<'a> {
     pub(crate) question: Question<'a>,
@@ -90,8 +89,13 @@ pub(crate) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(crate) fn new(question: Question<'a>) -> Result<Ask<'a>, Error> {
+        crate::check_finite(question.engine.network())?;
+        Ask::unchecked(question)
+    }
+
+    /// [`Ask::new`] of a network that may have parameters that are no numbers: to plan with, not to run.
+    pub(crate) fn unchecked(question: Question<'a>) -> Result<Ask<'a>, Error> {
         let network = question.engine.network();
-        crate::check_finite(network)?;
         let logits = network.logits();
         let shape = network.shape(logits);
         let classes = shape[0];
@@ -128,8 +132,26 @@ impl<'a> Ask<'a> {
 
     /// Images that may be held at once.
     pub(crate) fn at_once(&self) -> usize {
-        let [c, h, w] = self.input;
-        (AT_ONCE / (4 * c * h * w)).clamp(1, 128)
+        within(INPUTS, self.input.iter().product())
+    }
+
+    /// The baseline of an image `[C, H, W]`.
+    pub(crate) fn baseline(
+        &self,
+        baseline: &Baseline,
+        image: ArrayView3<'_, f32>,
+    ) -> Result<Array3<f32>, Error> {
+        let background = self.question.background.filter(|images| images.shape()[0] > 0);
+        match (baseline, background) {
+            (Baseline::Background, Some(images)) if images.shape()[1..] == *image.shape() => {
+                let mut sum = Array3::<f64>::zeros(image.raw_dim());
+                for image in images.outer_iter() {
+                    sum.zip_mut_with(&image, |sum, &v| *sum += f64::from(v));
+                }
+                Ok(sum.mapv(|v| (v / images.shape()[0] as f64) as f32))
+            }
+            _ => baseline.of(self.network(), image),
+        }
     }
 
     /// Says how many evaluations will be needed.

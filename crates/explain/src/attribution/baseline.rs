@@ -20,12 +20,15 @@ pub enum Baseline {
     Blur,
     /// A pixel value from 0 (black) to 255 (white), preprocessed.
     Pixel(f32),
+    /// The mean of the question's background images.
+    Background,
     /// An image `[C, H, W]` in the units of the network's input, row-major.
     Given(Vec<f32>),
 }
 
 impl Baseline {
-    /// The baseline of an image, in the units of the network's input.
+    /// The baseline of an image, in the units of the network's input. [`Ask::baseline`](super::Ask) knows
+    /// the background, too.
     pub(crate) fn of(
         &self,
         network: &Network,
@@ -48,6 +51,11 @@ impl Baseline {
                 for (c, mut plane) in baseline.outer_iter_mut().enumerate() {
                     plane.fill(preprocessed(network, c, *raw));
                 }
+            }
+            Baseline::Background => {
+                return Err(Error::Setting(
+                    "the baseline is the mean of the background, and none was given".to_owned(),
+                ));
             }
             Baseline::Given(values) => {
                 let given = Array3::from_shape_vec(image.raw_dim(), values.clone());
@@ -77,6 +85,7 @@ impl std::fmt::Display for Baseline {
             Baseline::Mean => f.write_str("mean"),
             Baseline::Blur => f.write_str("blur"),
             Baseline::Pixel(raw) => write!(f, "pixel value {raw}"),
+            Baseline::Background => f.write_str("background"),
             Baseline::Given(_) => f.write_str("given"),
         }
     }
@@ -89,9 +98,11 @@ impl std::str::FromStr for Baseline {
             ("zero", _) => Ok(Baseline::Zero),
             ("mean", _) => Ok(Baseline::Mean),
             ("blur", _) => Ok(Baseline::Blur),
+            ("background", _) => Ok(Baseline::Background),
             (_, Ok(raw)) if (0.0..=255.0).contains(&raw) => Ok(Baseline::Pixel(raw)),
             _ => Err(format!(
-                "unknown baseline '{s}': expected zero, mean, blur or a pixel value from 0 to 255"
+                "unknown baseline '{s}': expected zero, mean, blur, background or a pixel \
+                 value from 0 to 255"
             )),
         }
     }

@@ -10,10 +10,11 @@
 //! | LayerCAM | `Σ_k max(G_k, 0) ∘ A_k` |
 
 use cutaway_net::{Network, NodeId, Op};
-use ndarray::{ArrayD, ArrayView4, Axis};
+use ndarray::{ArrayD, ArrayView4, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
+use super::memory::{INPUTS, within};
 use super::resample::{Corners, bilinear};
 use super::{Attribute, LayerMap, Raw};
 use crate::Error;
@@ -142,19 +143,25 @@ impl Attribute for Cam {
         let network = ask.network();
         let layer = cam_layer(network, self.layer.as_deref())?;
         let [_, height, width] = check_maps(network, layer)?;
-        let activations = ask.engine().forward(images, &[layer])?;
-        let activations = activations.get(layer).expect("tapped");
-        let gradients = ask.gradients(images, classes, &[layer])?;
-        let gradients = gradients.node(layer).expect("asked for");
         let [_, rows, cols] = ask.input;
-        let one = |image: usize| {
-            let (a, g) = (of_image(activations, image), of_image(gradients, image));
-            let map = self.map(&a, &g, height * width);
-            let large = bilinear(&map, [height, width], [rows, cols], Corners::Cells);
-            let name = network.node(layer).name.clone();
-            let map = LayerMap { layer: name, shape: [height, width], values: map };
-            Raw::map([rows, cols], large).with_layer(map)
-        };
-        Ok((0..images.shape()[0]).map(one).collect())
+        let few = within(INPUTS, network.shape(layer).iter().product());
+        let mut results = Vec::new();
+        for start in (0..images.shape()[0]).step_by(few) {
+            let end = (start + few).min(images.shape()[0]);
+            let images = images.slice_axis(Axis(0), Slice::from(start..end));
+            let activations = ask.engine().forward(images, &[layer])?;
+            let activations = activations.get(layer).expect("tapped");
+            let gradients = ask.gradients(images, &classes[start..end], &[layer])?;
+            let gradients = gradients.node(layer).expect("asked for");
+            results.extend((0..end - start).map(|image| {
+                let (a, g) = (of_image(activations, image), of_image(gradients, image));
+                let map = self.map(&a, &g, height * width);
+                let large = bilinear(&map, [height, width], [rows, cols], Corners::Cells);
+                let name = network.node(layer).name.clone();
+                let map = LayerMap { layer: name, shape: [height, width], values: map };
+                Raw::map([rows, cols], large).with_layer(map)
+            }));
+        }
+        Ok(results)
     }
 }

@@ -97,7 +97,7 @@ impl Attribute for DeepLift {
         logit_only(ask, "deeplift")?;
         let mut baselines = Array4::zeros(images.raw_dim());
         for (mut baseline, image) in baselines.outer_iter_mut().zip(images.outer_iter()) {
-            baseline.assign(&self.baseline.of(ask.network(), image)?);
+            baseline.assign(&ask.baseline(&self.baseline, image)?);
         }
         let few = at_once(ask.network(), ask.logits).div_ceil(2);
         let mut results = Vec::new();

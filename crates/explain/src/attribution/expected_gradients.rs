@@ -55,8 +55,8 @@ impl Attribute for ExpectedGradients {
         at_least("samples", self.samples, 1)
     }
 
-    fn planned(&self, _: &Ask<'_>) -> usize {
-        self.samples + 1
+    fn planned(&self, ask: &Ask<'_>) -> usize {
+        self.samples + 1 + ask.question.background.map_or(0, |images| images.shape()[0])
     }
 
     fn run(

@@ -140,7 +140,7 @@ impl Attribute for IntegratedGradients {
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
         let one = |image: ArrayView3<'_, f32>, class: usize| {
-            self.one(ask, image, class, &self.baseline.of(ask.network(), image)?)
+            self.one(ask, image, class, &ask.baseline(&self.baseline, image)?)
         };
         one_by_one(images, classes, one)
     }

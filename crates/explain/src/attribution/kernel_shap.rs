@@ -139,7 +139,7 @@ impl KernelShap {
     fn one(&self, ask: &Ask<'_>, image: ArrayView3<'_, f32>, class: usize) -> Result<Raw, Error> {
         let (_, height, width) = image.dim();
         let (parts, count) = self.segments.cut(image);
-        let baseline = self.baseline.of(ask.network(), image)?;
+        let baseline = ask.baseline(&self.baseline, image)?;
         let mut random = Random::new(ask.seed(), Purpose::KernelShap, 0);
         let chosen = match count {
             1 => Coalitions::new(),

@@ -58,7 +58,7 @@ impl Lime {
         let mut random = Random::new(ask.seed(), Purpose::Lime, 0);
         let mut design = vec![1.0; self.samples * count];
         design[count..].iter_mut().for_each(|v| *v = f64::from(u8::from(random.unit() < 0.5)));
-        let baseline = self.baseline.of(ask.network(), image)?;
+        let baseline = ask.baseline(&self.baseline, image)?;
         let mut show = |sample: usize, mask: &mut [f32]| {
             let row = &design[sample * count..][..count];
             mask.iter_mut().zip(&parts).for_each(|(m, &part)| *m = row[part] as f32);

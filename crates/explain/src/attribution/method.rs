@@ -214,6 +214,13 @@ impl Method {
         true
     }
 
+    /// Maps that are asked.
+    pub fn set_maps(&mut self, maps: usize) -> bool {
+        let Method::ScoreCam(method) = self else { return false };
+        method.maps = Some(maps);
+        true
+    }
+
     /// What stands for nothing.
     pub fn set_baseline(&mut self, baseline: &super::Baseline) -> bool {
         let own = match self {

@@ -40,9 +40,14 @@ struct Places {
 type Span = (usize, usize);
 
 impl Occlusion {
-    fn places(&self, [_, height, width]: [usize; 3]) -> Result<Places, Error> {
+    /// Side of the window and stride on an image of a size.
+    pub(crate) fn window_and_stride(&self, [height, width]: [usize; 2]) -> [usize; 2] {
         let window = self.window.unwrap_or((height.min(width) * 2).div_ceil(7)).max(1);
-        let stride = self.stride.unwrap_or(window.div_ceil(4)).max(1);
+        [window, self.stride.unwrap_or(window.div_ceil(4)).max(1)]
+    }
+
+    fn places(&self, [_, height, width]: [usize; 3]) -> Result<Places, Error> {
+        let [window, stride] = self.window_and_stride([height, width]);
         let side = [window.min(height), window.min(width)];
         if window > height.max(width) {
             return Err(Error::Setting(format!(
@@ -122,7 +127,7 @@ impl Attribute for Occlusion {
         let [_, height, width] = ask.input;
         let mut results = Vec::new();
         for (image, &class) in images.outer_iter().zip(classes) {
-            let baseline = self.baseline.of(ask.network(), image)?;
+            let baseline = ask.baseline(&self.baseline, image)?;
             let falls = Self::falls(ask, image, &baseline, class, &places)?;
             let mut sums = Array2::<f64>::zeros((height, width));
             let mut counts = Array2::<f64>::zeros((height, width));

@@ -50,7 +50,7 @@ impl Rise {
 
     fn one(&self, ask: &Ask<'_>, image: ArrayView3<'_, f32>, class: usize) -> Result<Raw, Error> {
         let (_, height, width) = image.dim();
-        let baseline = self.baseline.of(ask.network(), image)?;
+        let baseline = ask.baseline(&self.baseline, image)?;
         let values = {
             let mut random = Random::new(ask.seed(), Purpose::Rise, 0);
             let mut draw = |_, mask: &mut [f32]| self.mask(&mut random, height, width, mask);

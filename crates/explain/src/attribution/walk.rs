@@ -40,15 +40,8 @@ pub(crate) struct Station<'a> {
     values: &'a BTreeMap<NodeId, ArrayD<f32>>,
 }
 
-/// Bytes of activations that are held at once.
-const AT_ONCE: usize = 512 << 20;
-
 /// Images of a batch whose activations may be held at once.
-pub(crate) fn at_once(network: &Network, from: NodeId) -> usize {
-    let numbers: usize =
-        (0..=from.0).map(|i| network.shape(NodeId(i)).iter().product::<usize>()).sum();
-    (AT_ONCE / (4 * numbers)).clamp(1, 128)
-}
+pub(crate) use super::memory::walks_at_once as at_once;
 
 impl<'a> Walk<'a> {
     /// Takes the activations of everything that `from` depends on.

@@ -1,6 +1,7 @@
 //! What `cutaway attribute` writes: pictures, arrays, JSON, tables.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use cutaway::Model;
 use cutaway::data::Dataset;
@@ -9,43 +10,116 @@ use cutaway::explain::scores::Scores;
 use serde_json::{Value, json};
 
 use super::super::maps::whose;
-use super::Explained;
+use super::{Explained, Lowered};
 use crate::args::{self, Common};
 use crate::error::Result;
 use crate::figures::attribute as pictures;
 use crate::npy;
+use crate::samples::Sample;
 
 /// Paths of the pictures, and for each image of the arrays (none without `--npy`).
 pub(super) type Files = (Vec<PathBuf>, Vec<Vec<PathBuf>>);
+
+/// Names that files get after their image, each another.
+#[derive(Default)]
+pub(super) struct Tags(HashSet<String>);
+
+impl Tags {
+    /// The image's own, with a number where another image has it already.
+    pub(super) fn of(&mut self, sample: &Sample) -> String {
+        let own = super::super::maps::tag(sample);
+        let mut tag = own.clone();
+        let mut number = 2;
+        while !self.0.insert(tag.clone()) {
+            tag = format!("{own}-{number}");
+            number += 1;
+        }
+        tag
+    }
+}
 
 pub(super) fn write(
     model: &Model,
     explained: &[Explained],
     verb: &args::Attribute,
 ) -> Result<Files> {
-    let (mut files, mut arrays) = (Vec::new(), Vec::new());
+    let (mut files, mut arrays, mut tags) = (Vec::new(), Vec::new(), Tags::default());
     for one in explained {
-        let tag = super::super::maps::tag(&one.sample);
-        let whose = whose(model, &one.sample);
+        let tag = tags.of(&one.sample);
         for attribution in &one.attributions {
-            let figure = pictures::single(model, one, attribution, &whose)?;
-            let name = super::super::file_name(&attribution.method);
-            files.push(super::super::save(&figure, &verb.out, &format!("attribute-{name}-{tag}"))?);
+            files.push(write_single(model, one, attribution, &verb.out, &tag)?);
         }
         if one.attributions.len() > 1 {
-            let figure = pictures::sheet(model, one, &whose)?;
-            files.push(super::super::save(&figure, &verb.out, &format!("attribute-sheet-{tag}"))?);
+            files.push(write_sheet(model, one, &verb.out, &tag)?);
         }
-        let mut own = Vec::new();
-        for attribution in one.attributions.iter().filter(|_| verb.npy) {
-            let name = super::super::file_name(&attribution.method);
-            let path = verb.out.join(format!("attribute-{name}-{tag}.npy"));
-            npy::save(&path, &attribution.shape, &attribution.values)?;
-            own.push(path);
-        }
-        arrays.push(own);
+        arrays.push(write_arrays(one, verb, &tag)?);
     }
     Ok((files, arrays))
+}
+
+fn write_single(
+    model: &Model,
+    one: &Explained,
+    attribution: &Attribution,
+    out: &Path,
+    tag: &str,
+) -> Result<PathBuf> {
+    let figure = pictures::single(model, one, attribution, &whose(model, &one.sample))?;
+    let name = super::super::file_name(&attribution.method);
+    super::super::save(&figure, out, &format!("attribute-{name}-{tag}"))
+}
+
+/// All methods in one picture; of a single method its picture.
+pub(super) fn write_sheet(
+    model: &Model,
+    one: &Explained,
+    out: &Path,
+    tag: &str,
+) -> Result<PathBuf> {
+    if let [attribution] = &one.attributions[..] {
+        return write_single(model, one, attribution, out, tag);
+    }
+    let figure = pictures::sheet(model, one, &whose(model, &one.sample))?;
+    super::super::save(&figure, out, &format!("attribute-sheet-{tag}"))
+}
+
+/// The values as NumPy files, where `--npy` asks for them.
+pub(super) fn write_arrays(
+    one: &Explained,
+    verb: &args::Attribute,
+    tag: &str,
+) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for attribution in one.attributions.iter().filter(|_| verb.npy) {
+        let name = super::super::file_name(&attribution.method);
+        let path = verb.out.join(format!("attribute-{name}-{tag}.npy"));
+        npy::save(&path, &attribution.shape, &attribution.values)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// An image's attributions, with the paths of its arrays instead of the values where there are some.
+pub(super) fn attributions_json(one: &Explained, arrays: &[PathBuf]) -> Vec<Value> {
+    let of = |(i, attribution): (usize, &Attribution)| {
+        let mut value = serde_json::to_value(attribution).expect("results serialise");
+        if let Some(path) = arrays.get(i) {
+            value["values"] = json!(path);
+        }
+        if let Some(scores) = one.scores.get(i) {
+            value["scores"] = json!(scores);
+        }
+        if let Some(rows) = one.randomised.get(i) {
+            value["randomisation"] = json!(rows);
+        }
+        value
+    };
+    one.attributions.iter().enumerate().map(of).collect()
+}
+
+/// The methods that could not treat the network.
+pub(super) fn left_out_json(one: &Explained) -> Vec<Value> {
+    one.skipped.iter().map(|(method, why)| json!({ "method": method, "why": why })).collect()
 }
 
 pub(super) fn to_json(
@@ -58,17 +132,7 @@ pub(super) fn to_json(
 ) -> Value {
     let mut attributions = Vec::new();
     for (one, arrays) in explained.iter().zip(arrays) {
-        for (i, attribution) in one.attributions.iter().enumerate() {
-            let mut value = serde_json::to_value(attribution).expect("results serialise");
-            if let Some(path) = arrays.get(i) {
-                value["values"] = json!(path);
-            }
-            if let Some(scores) = one.scores.get(i) {
-                value["scores"] = json!(scores);
-            }
-            if let Some(rows) = one.randomised.get(i) {
-                value["randomisation"] = json!(rows);
-            }
+        for mut value in attributions_json(one, arrays) {
             value["source"] = json!(one.sample.source);
             value["sample"] = json!(one.sample.index);
             value["label"] = json!(one.sample.label);
@@ -81,8 +145,9 @@ pub(super) fn to_json(
         "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
         "dataset": dataset.map(|dataset| &dataset.name), "pictures": files,
         "preprocessing": model.network().metadata().preprocessing,
-        "left_out": explained.iter().flat_map(|one| &one.skipped)
-            .map(|(method, why)| json!({ "method": method, "why": why })).collect::<Vec<_>>()
+        "left_out": explained.iter().flat_map(left_out_json).collect::<Vec<_>>(),
+        "lowered": explained.iter().flat_map(|one| &one.lowered).map(Lowered::to_json)
+            .collect::<Vec<_>>()
     });
     let map = all.as_object_mut().expect("an object");
     if let [Value::Object(one)] = &mut attributions[..] {
@@ -115,7 +180,10 @@ pub(super) fn describe(model: &Model, one: &Explained) -> String {
             target.value
         );
     }
-    let rows: Vec<Vec<String>> = one.attributions.iter().map(row).collect();
+    for own in &one.lowered {
+        text += &format!("lowered to fit the budget: {}, {} to {}\n", own.method, own.from, own.to);
+    }
+    let rows: Vec<Vec<String>> = one.attributions.iter().map(|a| row(model, a)).collect();
     text += &super::super::windows::table(&HEAD, &rows);
     if !one.scores.is_empty() {
         let rows = one.attributions.iter().zip(&one.scores).map(|(a, s)| score_row(&a.method, s));
@@ -157,14 +225,16 @@ fn score_row(method: &str, scores: &Scores) -> Vec<String> {
 }
 
 /// Heads of the table of attributions.
-pub(crate) const HEAD: [&str; 6] =
-    ["method", "sum", "should be", "error", "evaluations", "seconds"];
+pub(super) const HEAD: [&str; 7] =
+    ["method", "asked", "sum", "should be", "error", "evaluations", "seconds"];
 
 /// A method's row of the table.
-pub(crate) fn row(attribution: &Attribution) -> Vec<String> {
+pub(super) fn row(model: &Model, attribution: &Attribution) -> Vec<String> {
     let number = |x: f64| format!("{x:.4}");
+    let asked = attribution.parameters.counts(model.network());
     vec![
         attribution.method.clone(),
+        if asked.is_empty() { "–".to_owned() } else { asked },
         number(attribution.sum),
         attribution.expected_sum.map_or("–".to_owned(), number),
         attribution.error.map_or("–".to_owned(), |x| format!("{x:.1e}")),
