@@ -180,7 +180,8 @@ fn a_background_of_pictures_is_what_expected_gradients_and_kernel_shap_compare_w
     assert_eq!(zero["attributions"][1]["parameters"]["baseline"], "zero");
     assert_ne!(zero["attributions"][1]["expected_sum"], own[1]["expected_sum"]);
     assert!(own[1]["error"].as_f64().unwrap().abs() < 1e-4);
-    let alone = "attribute --image photos/three.png --method rise --baseline background --samples 5";
+    let alone =
+        "attribute --image photos/three.png --method rise --baseline background --samples 5";
     shell.run(alone).fails(2, &["the mean of the background, and none was given"]);
 }
 

@@ -23,10 +23,7 @@ const COMMANDS: [(&str, &str); 23] = [
         "attribute --data digits --method grad-cam --score --sensitivity 2 --randomise --json",
     ),
     ("attribute --method all", "attribute --data digits --method all --samples 10 --json"),
-    (
-        "attribute --images",
-        "attribute --images attributed --method gradient,grad-cam --json",
-    ),
+    ("attribute --images", "attribute --images attributed --method gradient,grad-cam --json"),
     (
         "attribute --bench",
         "attribute --data digits --bench 1 --method gradient,lrp,grad-cam --json",

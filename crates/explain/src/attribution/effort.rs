@@ -116,7 +116,26 @@ impl Method {
         if planned > evaluations && self.has_counts() {
             self.take_share(question, evaluations as f64 / planned as f64);
         }
+        self.widen(question, evaluations);
         *self != before
+    }
+
+    /// The places of a window do not go exactly with the square of the stride: goes on to the first
+    /// stride that has few enough.
+    fn widen(&mut self, question: &Question<'_>, evaluations: usize) {
+        let &[_, height, width] =
+            question.engine.network().shape(question.engine.network().input())
+        else {
+            return;
+        };
+        while self.evaluations(question) > evaluations {
+            let Method::Occlusion(method) = self else { return };
+            let [window, stride] = method.window_and_stride([height, width]);
+            if stride >= window.div_ceil(2) {
+                return;
+            }
+            method.stride = Some(stride + 1);
+        }
     }
 
     fn take_share(&mut self, question: &Question<'_>, share: f64) {
