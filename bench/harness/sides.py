@@ -172,11 +172,11 @@ class Sides:
     def torch_sweep_model(self, mode, **options):
         return self.measure([self.python(), BENCH / "peers" / "torch_sweep_models.py", mode], None, options).json()
 
-    def foolbox(self, name, **options):
-        """Foolbox on the built-in model; refused where the interpreter lacks it."""
-        if not self.has("foolbox", "onnx"):
-            raise BenchError("the Python with PyTorch needs foolbox and onnx, too")
-        return self.measure([self.python(), BENCH / "peers" / "foolbox_attack.py", name], None, options).json()
+    def attack_peer(self, package, name, **options):
+        """Foolbox or torchattacks on the built-in model; refused where the interpreter lacks it."""
+        if not self.has("foolbox", package, "onnx"):
+            raise BenchError(f"the Python with PyTorch needs foolbox, {package} and onnx, too")
+        return self.measure([self.python(), BENCH / "peers" / f"{package}_attack.py", name], None, options).json()
 
     def onnx(self, model, batch, seconds):
         executable = self.prepare("onnx_forward", lambda: example("onnx_forward"))

@@ -159,14 +159,11 @@ def sequence(result):
 def attack(result):
     rows = []
     for one in result["rows"]:
-        ours, steps = one["cutaway_ms"], one["images"] * one["steps"]
-        theirs = ", ".join(f"{NAMES[layout]} {ms / 1e3:.1f}" for layout, ms in one["foolbox_ms"].items())
+        a_second = lambda ms, images=one["images"]: f"{1e3 * images / ms:,.1f}"  # noqa: E731
+        theirs = ", ".join(f"{NAMES[layout]} {a_second(ms)}" for layout, ms in one["peer_ms"].items())
         accuracies = " / ".join(f"{100 * accuracy:.1f} %" for accuracy in one["robust_accuracy"])
-        best = min(one["foolbox_ms"].values())
-        a_step = f"{1e3 * ours / one['cutaway_gradients']:.0f} / {1e3 * best / steps:.0f}"
-        label = f"{one['images']} images, ε = {one['epsilon']}"
-        rows.append([label, f"**{ours / 1e3:.1f}**", theirs, ratio(one["ratio"]), a_step, accuracies])
-    header = [f"PGD-{result['rows'][0]['steps']}, L∞", "Cutaway, s", "Foolbox, s", "against its better", "µs a gradient, ours / its", "robust accuracy, ours / its"]
+        rows.append([one["attack"], one["images"], f"**{a_second(one['cutaway_ms'])}**", f"{one['peer']}: {theirs}", ratio(one["ratio"]), accuracies])
+    header = ["attack", "images", "Cutaway, images/s", "peer, images/s", "against its better", "robust accuracy, ours / its"]
     return table(header, rows)
 
 

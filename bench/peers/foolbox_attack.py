@@ -4,7 +4,7 @@ the first N test images of a folder of IDX files. One measurement a process; pri
     foolbox_attack.py NAME --data DIR --images N --epsilon E [--steps S --step-size X] [--layout nchw|nhwc]
                       [--batch B] --threads T
 
-NAME: fgsm, pgd (random start), pgd-fixed (none), mi-fgsm, deepfool (L2). The robust accuracy is the share of images that
+NAME: fgsm, pgd (random start), pgd-fixed (none), mi-fgsm, deepfool (L2), cw. The robust accuracy is the share of images that
 are right and stay so within E; `ms` is the time of the attack alone, images and model being in memory.
 """
 
@@ -66,14 +66,26 @@ def attack(arguments):
     }[arguments.name]()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def foolbox_run(arguments):
+    """The attack as a function of the model, images and labels, that says which are fooled within E."""
+    runner = attack(arguments)
+
+    def run(model, x, y):
+        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+        return runner(wrapped, x, y, epsilons=arguments.epsilon)[2]
+
+    return run
+
+
+def main(make=foolbox_run, package=foolbox, description=__doc__):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("--data", required=True)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--epsilon", type=float, default=0.1)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--step-size", type=float)
+    parser.add_argument("--queries", type=int)
     parser.add_argument("--layout", choices=["nchw", "nhwc"], default="nchw")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
@@ -81,21 +93,21 @@ def main():
     torch.manual_seed(0)
     torch.set_num_threads(arguments.threads)
     layout = memory_format(arguments.layout)
-    model = foolbox.PyTorchModel(builtin().to(memory_format=layout), bounds=(0, 1), device="cpu")
+    model = builtin().to(memory_format=layout)
     images = idx(arguments.data, "t10k-images-idx3-ubyte")[: arguments.images, None]
     images = (torch.from_numpy(images.astype(np.float32)) / 255).contiguous(memory_format=layout)
     labels = torch.from_numpy(idx(arguments.data, "t10k-labels-idx1-ubyte")[: arguments.images].astype(np.int64))
-    runner, robust, correct, seconds = attack(arguments), 0, 0, 0.0
+    run, robust, correct, seconds = make(arguments), 0, 0, 0.0
     model(images[:8])
     for first in range(0, len(images), arguments.batch):
         x, y = images[first : first + arguments.batch], labels[first : first + arguments.batch]
         right = model(x).argmax(1) == y
         start = time.perf_counter()
-        _, made, success = runner(model, x, y, epsilons=arguments.epsilon)
+        success = run(model, x, y)
         seconds += time.perf_counter() - start
         correct += int(right.sum())
         robust += int((right & ~success).sum())
-    result = {"name": arguments.name, "torch": torch.__version__, "foolbox": foolbox.__version__, "layout": arguments.layout}
+    result = {"name": arguments.name, "torch": torch.__version__, package.__name__: package.__version__, "layout": arguments.layout}
     count = len(images)
     result |= {"images": count, "clean_accuracy": correct / count, "robust_accuracy": robust / count, "ms": 1e3 * seconds}
     json.dump(result, sys.stdout)

@@ -596,8 +596,8 @@ pub(crate) struct Attack {
     pub(crate) model: ModelArg,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
-    /// An attack; may be given several times. `all`: each of the norm; `autoattack`: apgd-ce, apgd-t
-    /// and square. Default: fgsm and pgd
+    /// An attack; may be given several times. `all`: each of the norm; `autoattack`: apgd-ce, apgd-t,
+    /// fab-t and square with 5,000 queries. Default: fgsm and pgd
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) method: Vec<String>,
     /// Sizes of the perturbation, in pixel values from 0 to 1; fractions such as 8/255, too. Default:
@@ -605,7 +605,7 @@ pub(crate) struct Attack {
     #[arg(long, value_name = "E,…", value_delimiter = ',')]
     pub(crate) epsilon: Vec<String>,
     /// What they measure: linf (the largest change of a value) or l2 (root of the sum of squares).
-    /// Default: linf, unless every attack named knows only l2
+    /// Default: linf, but l2 where deepfool or cw is named
     #[arg(long, value_name = "NORM")]
     pub(crate) norm: Option<Norm>,
     /// Steps of the attacks that take steps, instead of each one's own
@@ -614,15 +614,15 @@ pub(crate) struct Attack {
     /// Length of a step of pgd, mi-fgsm and cw
     #[arg(long, value_name = "X")]
     pub(crate) step_size: Option<f64>,
-    /// Times that pgd and the apgds begin anew, at another place
+    /// Times that pgd, the apgds and the fabs begin anew, at another place
     #[arg(long, value_name = "N")]
     pub(crate) restarts: Option<usize>,
     /// Questions that square may ask about an image
     #[arg(long, value_name = "N")]
     pub(crate) queries: Option<usize>,
-    /// The class that the network is to say; else any wrong one will do
+    /// The class that the network is to say, by its number or label; else any wrong one will do
     #[arg(long, value_name = "CLASS")]
-    pub(crate) target: Option<usize>,
+    pub(crate) target: Option<String>,
     /// Look for the smallest ε that fools each image, by halving intervals (attacks of given ε)
     #[arg(long)]
     pub(crate) minimal: bool,

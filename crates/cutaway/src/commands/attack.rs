@@ -4,7 +4,7 @@ use cutaway::Model;
 use cutaway::data::{Dataset, Images};
 use cutaway::probe::attack::{
     self, Attack, AttackSettings, Attacked, Certificate, CertificateSettings, Norm, Parameter,
-    Threat, parse_epsilon,
+    parse_epsilon,
 };
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use crate::figures::attack as figures;
 use crate::meter::Meter;
 use crate::samples::{self, Sample};
 use crate::{chapters, console};
+
+use super::classes;
 
 /// Test images that a study attacks.
 const STUDY_LIMIT: usize = 200;
@@ -37,13 +39,17 @@ pub(crate) struct Measured {
 
 pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
     let (mut attacks, norm) = attacks(verb)?;
-    let settings = settings(verb, norm, common)?;
+    let mut settings = settings(verb, norm, common)?;
     let model = super::open_model(&verb.model, common)?;
+    let target = verb.target.as_deref();
+    settings.target = target.map(|name| classes::named(&model, "--target", name)).transpose()?;
     let named = !verb.samples.sample.is_empty()
         || !verb.samples.digit.is_empty()
         || !verb.samples.image.is_empty();
+    // Pictures alone, of no data set: a patch is trained on them, and donors are found among them.
+    let themselves = !verb.samples.image.is_empty() && verb.samples.data.data == "auto";
     let chosen = {
-        let others = attacks.iter().any(Attack::needs_others);
+        let others = attacks.iter().any(Attack::needs_others) && !themselves;
         samples::choose(&model, &verb.samples, common, &[], !named || others)?
     };
     let dataset = chosen.dataset;
@@ -54,11 +60,12 @@ pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
         }
         _ => stacked(&model, &chosen.samples)?,
     };
-    if let Some(dataset) = &dataset {
-        let (engine, target, seed) = (model.engine(), verb.target, common.seed);
+    if attacks.iter().any(Attack::needs_others) {
+        let others = dataset.as_ref().map_or(&images, |dataset| &dataset.train);
+        let (engine, target, seed) = (model.engine(), settings.target, common.seed);
         let meter = Meter::new("training the patch", common);
         for attack in &mut attacks {
-            meter.watch(|p| attack.prepare(engine, &dataset.train, target, seed, p))?;
+            meter.watch(|p| attack.prepare(engine, others, target, seed, p))?;
         }
     }
     let meter = Meter::new("attacks", common);
@@ -112,21 +119,16 @@ fn attacks(verb: &args::Attack) -> Result<(Vec<Attack>, Norm)> {
         true => default.to_vec(),
         false => verb.method.iter().map(String::as_str).collect(),
     };
-    let norm_of = |name: &str| Some(Attack::named(name, Norm::Linf).ok()?.threat());
-    let only_l2 = |name: &&str| norm_of(name).is_some_and(|t| t == Threat::Nearest(Norm::L2));
-    let norm = verb.norm.unwrap_or(match named.iter().all(only_l2) {
-        true => Norm::L2,
-        false => Norm::Linf,
-    });
+    let usual = named.iter().find_map(|name| Attack::usual_norm(name));
+    let norm = verb.norm.or(usual).unwrap_or_default();
     let mut attacks: Vec<Attack> = Vec::new();
     for name in named {
-        let names: Vec<&str> = match name {
-            "all" => Attack::NAMES.to_vec(),
-            "autoattack" => vec!["apgd-ce", "apgd-t", "square"],
-            name => vec![name],
+        let wanted = match name {
+            "all" => Attack::NAMES.iter().map(|one| Attack::named(one, norm)).collect(),
+            "autoattack" => Ok(Attack::autoattack(norm)),
+            name => Attack::named(name, norm).map(|one| vec![one]),
         };
-        for one in names {
-            let attack = Attack::named(one, norm).map_err(usage)?;
+        for attack in wanted.map_err(usage)? {
             let fits = attack.threat().norm().is_none_or(|other| other == norm);
             let can_aim = verb.target.is_none() || attack.can_aim();
             if name == "all" && !(fits && can_aim) || attacks.contains(&attack) {
@@ -166,7 +168,7 @@ fn settings(verb: &args::Attack, norm: Norm, common: &Common) -> Result<AttackSe
     let usual = STUDY_EPSILONS.map(|e| (e * factor * 1e6).round() / 1e6).to_vec();
     Ok(AttackSettings {
         epsilons: if given.is_empty() { usual } else { given },
-        target: verb.target,
+        target: None,
         rounded: verb.eight_bit,
         bisections: if verb.minimal { BISECTIONS } else { 0 },
         keep: true,

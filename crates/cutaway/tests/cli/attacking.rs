@@ -60,6 +60,35 @@ fn a_certificate_holds_for_no_more_images_than_double_masking_gets_right() {
 }
 
 #[test]
+fn autoattack_is_its_four_attacks_and_no_better_for_the_network_than_any_of_them() {
+    let shell = Shell::new();
+    let flags = "--method autoattack --steps 3 --queries 20 --epsilon 0.15 --limit 6 --json";
+    let json = shell.run(&format!("attack --data digits {flags}")).json();
+    assert_eq!(json["method"], "apgd-ce+apgd-t+fab-t+square");
+    let worst = json["robust"].as_u64().unwrap();
+    for method in json["methods"].as_array().unwrap() {
+        assert!(worst <= method["curve"][0]["robust"].as_u64().unwrap(), "{}", method["method"]);
+    }
+    assert_eq!(json["methods"][2]["parameters"]["targets"], 9);
+    assert_eq!(json["methods"][2]["parameters"]["steps"], 3);
+}
+
+#[test]
+fn attacks_for_the_nearest_image_take_the_norm_that_is_asked_for_else_l2() {
+    let shell = Shell::new();
+    for (flags, norm) in [
+        ("--method deepfool", "l2"),
+        ("--method deepfool,fab --steps 5 --norm linf", "linf"),
+        ("--method fab --steps 5", "linf"),
+    ] {
+        let json = shell.run(&format!("attack --data digits {flags} --limit 4 --json")).json();
+        assert_eq!(json["norm"], norm, "{flags}");
+        let nearest = &json["nearest"];
+        assert!(nearest["found"].as_u64() > Some(0), "{flags}: {nearest}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_wrong_usage_and_writes_nothing() {
     let shell = Shell::new();
     for (flags, expected) in [
@@ -68,9 +97,10 @@ fn what_makes_no_sense_is_wrong_usage_and_writes_nothing() {
         ("--epsilon 8/0", "such as 0.1 or 8/255"),
         ("--method pgd --steps 0", "1 to 10000"),
         ("--method fgsm --steps 3", "--steps means nothing to fgsm"),
-        ("--method fgsm,deepfool --norm linf", "one norm at a time"),
+        ("--method fgsm,cw --norm linf", "one norm at a time"),
         ("--method deepfool --target 3", "leave the target out"),
         ("--method fgsm --target 10", "classes 0 to 9"),
+        ("--method fgsm --target eagle", "expected one of the model's labels"),
         ("--patch 29", "1 to 28"),
         ("--patch 3 --masks 0", "1 to 100"),
         ("--patch 3 --mask-fill 300", "out of range"),

@@ -3,16 +3,18 @@
 use serde::Serialize;
 
 use super::loss::descending;
-use super::norm::{Norm, length};
+use super::norm::{Norm, length, sign};
 use super::session::Session;
 use super::{Check, in_range};
 use crate::{Result, best};
 
 /// The step to the nearest border of the network taken as linear, again and again until the border is
-/// crossed. Untargeted, L2. Moosavi-Dezfooli, Fawzi, Frossard 2016, "DeepFool: a simple and
-/// accurate method to fool deep neural networks", algorithm 2.
+/// crossed. Untargeted. Moosavi-Dezfooli, Fawzi, Frossard 2016, "DeepFool: a simple and
+/// accurate method to fool deep neural networks", algorithm 2, and section 3.3 for other norms than L2.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DeepFool {
+    /// How the nearest border is measured.
+    pub norm: Norm,
     /// Steps at most, 1 to 10,000.
     pub steps: usize,
     /// Classes with the largest logits whose borders are tried, at least 2.
@@ -23,7 +25,7 @@ pub struct DeepFool {
 
 impl Default for DeepFool {
     fn default() -> DeepFool {
-        DeepFool { steps: 50, candidates: 10, overshoot: 0.02 }
+        DeepFool { norm: Norm::L2, steps: 50, candidates: 10, overshoot: 0.02 }
     }
 }
 
@@ -93,20 +95,23 @@ impl DeepFool {
                 let (first, other) = pair(k);
                 let z = &logits[k * classes..(k + 1) * classes];
                 let g = &gradient[k * len..(k + 1) * len];
-                let slope = length(g) + 1e-8;
+                let slope = 1e-8
+                    + match self.norm {
+                        Norm::Linf => g.iter().map(|g| f64::from(g.abs())).sum::<f64>(),
+                        Norm::L2 => length(g),
+                    };
                 let distance = f64::from(z[other] - z[first]).abs() / slope;
                 if distance < nearest.0 {
-                    let factor = distance / slope;
-                    *nearest =
-                        (distance, g.iter().map(|g| (f64::from(*g) * factor) as f32).collect());
+                    let step = |g: &f32| match self.norm {
+                        Norm::Linf => distance as f32 * sign(*g),
+                        Norm::L2 => (f64::from(*g) * distance / slope) as f32,
+                    };
+                    *nearest = (distance, g.iter().map(step).collect());
                 }
             }
         }
         Ok(nearest.into_iter().map(|(_, step)| step).collect())
     }
-
-    /// The norm it is about.
-    pub(crate) const NORM: Norm = Norm::L2;
 }
 
 /// Some of the images, one after the other.

@@ -13,7 +13,8 @@
 //! |---|---|---|
 //! | [`Fgsm`] | one gradient | L∞ or L2 |
 //! | [`Pgd`], [`Momentum`], [`AutoPgd`] | many gradients | L∞ or L2 |
-//! | [`DeepFool`], [`CarliniWagner`] | many gradients | nothing: they look for the nearest in L2 |
+//! | [`DeepFool`], [`Fab`] | many gradients | nothing: they look for the nearest in L∞ or L2 |
+//! | [`CarliniWagner`] | many gradients | nothing: it looks for the nearest in L2 |
 //! | [`Square`] | answers only | L∞ or L2 |
 //! | [`OnePixel`] | answers only | number of pixels |
 //! | [`Spatial`] | answers only | shifts and turns |
@@ -26,6 +27,8 @@ mod apgd;
 mod carlini_wagner;
 mod certificate;
 mod deepfool;
+mod fab;
+mod hyperplane;
 mod loss;
 mod norm;
 mod one_pixel;
@@ -50,6 +53,7 @@ pub use apgd::AutoPgd;
 pub use carlini_wagner::CarliniWagner;
 pub use certificate::{Certificate, CertificateSettings, CertifiedImage, MaskSet, certify};
 pub use deepfool::DeepFool;
+pub use fab::Fab;
 pub use loss::Loss;
 pub use norm::{Norm, changed_pixels, parse_epsilon};
 pub use one_pixel::OnePixel;
@@ -77,6 +81,8 @@ pub enum Attack {
     AutoPgd(AutoPgd),
     /// `deepfool`
     DeepFool(DeepFool),
+    /// `fab`, `fab-t`
+    Fab(Fab),
     /// `cw`
     CarliniWagner(CarliniWagner),
     /// `square`
@@ -129,7 +135,7 @@ impl Threat {
 
 impl Attack {
     /// The names that [`Attack::named`] takes.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 15] = [
         "fgsm",
         "pgd",
         "mi-fgsm",
@@ -137,6 +143,8 @@ impl Attack {
         "apgd-dlr",
         "apgd-t",
         "deepfool",
+        "fab",
+        "fab-t",
         "cw",
         "square",
         "one-pixel",
@@ -144,6 +152,19 @@ impl Attack {
         "patch",
         "transplant",
     ];
+
+    /// AutoAttack, the standard ensemble (Croce and Hein 2020, section 6), as in its version 1.0: APGD with
+    /// cross-entropy, APGD and FAB at nine classes each, Square with 5,000 queries.
+    pub fn autoattack(norm: Norm) -> Vec<Attack> {
+        let auto =
+            |loss, targets| Attack::AutoPgd(AutoPgd { norm, loss, targets, ..AutoPgd::default() });
+        vec![
+            auto(Loss::CrossEntropy, 0),
+            auto(Loss::Dlr, 9),
+            Attack::Fab(Fab { norm, targets: 9, ..Fab::default() }),
+            Attack::Square(Square { norm, queries: 5000, ..Square::default() }),
+        ]
+    }
 
     /// An attack by its name with its usual parameters, in balls of a norm where it knows several.
     ///
@@ -159,7 +180,9 @@ impl Attack {
             "apgd-ce" => auto(Loss::CrossEntropy, 0),
             "apgd-dlr" => auto(Loss::Dlr, 0),
             "apgd-t" => auto(Loss::Dlr, 9),
-            "deepfool" => Attack::DeepFool(DeepFool::default()),
+            "deepfool" => Attack::DeepFool(DeepFool { norm, ..DeepFool::default() }),
+            "fab" => Attack::Fab(Fab { norm, ..Fab::default() }),
+            "fab-t" => Attack::Fab(Fab { norm, targets: 9, ..Fab::default() }),
             "cw" => Attack::CarliniWagner(CarliniWagner::default()),
             "square" => Attack::Square(Square { norm, ..Square::default() }),
             "one-pixel" => Attack::OnePixel(OnePixel::default()),
@@ -187,6 +210,8 @@ impl Attack {
             (Attack::AutoPgd(a), Steps(n)) => a.steps = n,
             (Attack::AutoPgd(a), Restarts(n)) => a.restarts = n,
             (Attack::DeepFool(a), Steps(n)) => a.steps = n,
+            (Attack::Fab(a), Steps(n)) => a.steps = n,
+            (Attack::Fab(a), Restarts(n)) => a.restarts = n,
             (Attack::CarliniWagner(a), Steps(n)) => a.steps = n,
             (Attack::CarliniWagner(a), StepSize(x)) => a.step_size = x,
             (Attack::Square(a), Queries(n)) => a.queries = n,
@@ -207,6 +232,8 @@ impl Attack {
             Attack::AutoPgd(AutoPgd { loss: Loss::CrossEntropy, .. }) => "apgd-ce",
             Attack::AutoPgd(AutoPgd { loss: Loss::Dlr, .. }) => "apgd-dlr",
             Attack::DeepFool(_) => "deepfool",
+            Attack::Fab(Fab { targets: 1.., .. }) => "fab-t",
+            Attack::Fab(_) => "fab",
             Attack::CarliniWagner(_) => "cw",
             Attack::Square(_) => "square",
             Attack::OnePixel(_) => "one-pixel",
@@ -224,12 +251,19 @@ impl Attack {
             Attack::Momentum(a) => Threat::Ball(a.norm),
             Attack::AutoPgd(a) => Threat::Ball(a.norm),
             Attack::Square(a) => Threat::Ball(a.norm),
-            Attack::DeepFool(_) => Threat::Nearest(DeepFool::NORM),
+            Attack::DeepFool(a) => Threat::Nearest(a.norm),
+            Attack::Fab(a) => Threat::Nearest(a.norm),
             Attack::CarliniWagner(_) => Threat::Nearest(CarliniWagner::NORM),
             Attack::OnePixel(_) | Attack::Spatial(_) | Attack::Patch(_) | Attack::Transplant(_) => {
                 Threat::Own
             }
         }
+    }
+
+    /// The norm that an attack of this name is taken in where none is asked for: of those that look for the nearest
+    /// image by their authors in L2, that; none where any will do.
+    pub fn usual_norm(name: &str) -> Option<Norm> {
+        matches!(name, "deepfool" | "cw").then_some(Norm::L2)
     }
 
     /// Whether it can be told which class the network is to say.
@@ -285,6 +319,7 @@ impl Attack {
             Attack::Momentum(a) => a,
             Attack::AutoPgd(a) => a,
             Attack::DeepFool(a) => a,
+            Attack::Fab(a) => a,
             Attack::CarliniWagner(a) => a,
             Attack::Square(a) => a,
             Attack::OnePixel(a) => a,
@@ -302,6 +337,7 @@ impl Attack {
             Attack::Momentum(a) => a.run(session),
             Attack::AutoPgd(a) => a.run(session),
             Attack::DeepFool(a) => a.run(session),
+            Attack::Fab(a) => a.run(session),
             Attack::CarliniWagner(a) => a.run(session),
             Attack::Square(a) => a.run(session),
             Attack::OnePixel(a) => a.run(session),

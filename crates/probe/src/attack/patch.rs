@@ -14,8 +14,11 @@ use super::{Check, in_range};
 use crate::corrupt::random::Random;
 use crate::{Error, Progress, Result};
 
-/// A square patch, trained on images at random places ([`Patch::train`]), then laid onto every place of
-/// other images. Brown, Mané, Roy, Abadi, Gilmer 2017, "Adversarial patch", section 3; theirs is
+/// Places of an image that a patch is laid onto at most, where no stride is given.
+const PLACES: usize = 1024;
+
+/// A square patch, trained on images at random places ([`Patch::train`]), then laid onto the places of a
+/// grid of other images. Brown, Mané, Roy, Abadi, Gilmer 2017, "Adversarial patch", section 3; theirs is
 /// scaled and turned, too. Training climbs the expected loss by the signs of its mean gradient, with
 /// a step that falls from 0.1 to 0.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +27,9 @@ pub struct Patch {
     pub side: usize,
     /// Training steps, 1 to 100,000.
     pub steps: usize,
+    /// Pixels from one place it is laid onto to the next, at least 1; none for the fewest that make no
+    /// more than 1,024 places of an image: every place where there are not more.
+    pub stride: Option<usize>,
     /// Images in a step, each at a place of its own, 1 to 10,000.
     pub batch: usize,
     /// The patch `[C, side, side]`, 0 to 1, once it is trained.
@@ -32,7 +38,7 @@ pub struct Patch {
 
 impl Default for Patch {
     fn default() -> Patch {
-        Patch { side: 8, steps: 100, batch: 64, pixels: Vec::new() }
+        Patch { side: 8, steps: 100, stride: None, batch: 64, pixels: Vec::new() }
     }
 }
 
@@ -40,6 +46,7 @@ impl Check for Patch {
     fn check(&self) -> Result<()> {
         in_range("a patch's side", self.side as f64, 1.0, 1e5)?;
         in_range("steps", self.steps as f64, 1.0, 1e5)?;
+        in_range("a stride", self.stride.unwrap_or(1) as f64, 1.0, 1e5)?;
         in_range("a batch", self.batch as f64, 1.0, 1e4)
     }
 }
@@ -103,10 +110,10 @@ impl Patch {
             let message = "the patch must be trained for images of this kind first: Patch::train";
             return Err(Error::Setting(message.to_owned()));
         }
-        let across = w - self.side + 1;
-        let places = (h - self.side + 1) * across;
-        let edits: Vec<Edit> =
-            (0..places).map(|p| self.edit((p / across, p % across), c)).collect();
+        let stride = self.stride.unwrap_or_else(|| fewest(h - self.side + 1, w - self.side + 1));
+        let [rows, cols] = [h, w].map(|n| starts(n - self.side, stride));
+        let places = rows.iter().flat_map(|&row| cols.iter().map(move |&col| (row, col)));
+        let edits: Vec<Edit> = places.map(|place| self.edit(place, c)).collect();
         let len = s.victim.len();
         let mut out = s.clean.to_vec();
         for i in 0..s.count() {
@@ -124,6 +131,20 @@ impl Patch {
         let patch = Array3::from_shape_vec(shape, self.pixels.clone()).expect("a trained patch");
         Edit { row, col, height: self.side, width: self.side, fill: Fill::Patch(patch) }
     }
+}
+
+/// From 0 to `last`, which is always one, by so many pixels.
+fn starts(last: usize, stride: usize) -> Vec<usize> {
+    let mut starts: Vec<usize> = (0..last).step_by(stride).collect();
+    starts.push(last);
+    starts
+}
+
+/// The smallest stride that makes no more than [`PLACES`] places of so many rows and columns.
+fn fewest(rows: usize, cols: usize) -> usize {
+    let places =
+        |stride: usize| ((rows - 1).div_ceil(stride) + 1) * ((cols - 1).div_ceil(stride) + 1);
+    (1..rows.max(cols)).find(|&stride| places(stride) <= PLACES).unwrap_or(rows.max(cols))
 }
 
 /// Gradients of the cross-entropy of a whole batch, in pieces.
@@ -146,4 +167,21 @@ pub(crate) fn check_side(side: usize, h: usize, w: usize) -> Result<()> {
         "a patch of {side}×{side} is out of range: the images are {h}×{w}, give a side of 1 to {}",
         h.min(w)
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_image_is_tried_at_every_place_and_a_large_one_at_a_thousand() {
+        assert_eq!(fewest(21, 21), 1);
+        assert_eq!(fewest(1, 1), 1);
+        assert_eq!(starts(20, 1).len(), 21);
+        assert_eq!(starts(0, 3), [0]);
+        assert_eq!(starts(7, 3), [0, 3, 6, 7]);
+        let stride = fewest(217, 217);
+        let count = starts(216, stride).len();
+        assert!(count * count <= PLACES && stride == 7, "{stride} {count}");
+    }
 }
