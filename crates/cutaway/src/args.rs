@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options, Strategy};
 use cutaway::explain::attribution::{Baseline, Output, Segments};
+use cutaway::explain::visualise::Parametrisation;
 use cutaway::probe::attack::Norm;
 use cutaway::probe::{Cover, Size};
 use cutaway::recurrent::lab::Parameter;
@@ -94,6 +95,8 @@ pub(crate) enum Verb {
     Attack(Attack),
     /// Which parts of an image speak for a class: attributions by the standard methods, scored
     Attribute(Attribute),
+    /// Images made to drive a class, channel, unit or direction as far as they can, beside the data's
+    Visualise(Visualise),
     /// The data sets: list, fetch, show, export
     #[command(subcommand)]
     Data(Data),
@@ -721,6 +724,69 @@ pub(crate) struct Attribute {
     /// like the model's classes, on N pictures, evenly of all classes
     #[arg(long, value_name = "N", conflicts_with_all = ["score", "randomise", "npy"])]
     pub(crate) bench: Option<usize>,
+    /// Folder for the pictures
+    #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Visualise {
+    #[command(flatten)]
+    pub(crate) model: ModelArg,
+    /// A layer. Default: the logits, for classes; see `cutaway summary`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) layer: Option<String>,
+    /// Channels of the layer. Default: the nine that vary most from image to image
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub(crate) channel: Vec<usize>,
+    /// One place of the channels' maps instead of their means
+    #[arg(long, value_name = "ROW,COL", requires = "channel")]
+    pub(crate) unit: Option<String>,
+    /// A class by its label or number; may be given several times. Default: all, where there are at
+    /// most twelve
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Vec<String>,
+    /// A direction in the layer (or the logits): a NumPy file of one number a channel
+    #[arg(long, value_name = "FILE")]
+    pub(crate) direction: Option<PathBuf>,
+    /// What is optimised: fourier (the spectrum, scaled by 1/f), pixel, or maco (phases only, the
+    /// magnitudes being those of natural images)
+    #[arg(long, default_value = "fourier", value_name = "WHAT")]
+    pub(crate) parametrise: Parametrisation,
+    /// Steps of gradient ascent
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub(crate) steps: usize,
+    /// Images of each target, which are driven apart
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=16))]
+    pub(crate) diversity: usize,
+    /// Drive it down instead of up
+    #[arg(long)]
+    pub(crate) minimise: bool,
+    /// Move, turn and scale the image a little before each step: on or off
+    #[arg(long, default_value = "on", value_parser = ["on", "off"], value_name = "on|off")]
+    pub(crate) transforms: String,
+    /// Longer side of the images in pixels. Default: that of the network's input
+    #[arg(long, value_name = "N")]
+    pub(crate) size: Option<usize>,
+    /// Test images to show beside: auto, mnist, fashion-mnist, strokes, or a folder as elsewhere.
+    /// Default: auto for models that take 28×28 grey pixels, else none
+    #[arg(long, value_name = "NAME|PATH", conflicts_with = "images")]
+    pub(crate) data: Option<String>,
+    /// A folder of pictures to show beside instead
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// Only the first N test images
+    #[arg(long, value_name = "N", conflicts_with = "images")]
+    pub(crate) limit: Option<usize>,
+    /// Images of the data shown at either end
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=50))]
+    pub(crate) examples: usize,
+    /// Write the images as NumPy files, too (f32, 0 to 1, channels first)
+    #[arg(long)]
+    pub(crate) npy: bool,
     /// Folder for the pictures
     #[arg(long, default_value = "cutaway-out", value_name = "DIR")]
     pub(crate) out: PathBuf,

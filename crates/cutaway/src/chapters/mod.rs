@@ -13,6 +13,7 @@ pub(crate) mod sequence;
 pub(crate) mod shift;
 pub(crate) mod transplant;
 pub(crate) mod units;
+pub(crate) mod visualise;
 pub(crate) mod windows;
 
 pub(crate) use inside::Inside;

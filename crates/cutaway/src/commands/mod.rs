@@ -20,6 +20,7 @@ mod summary;
 mod train;
 mod transplant;
 mod units;
+pub(crate) mod visualise;
 mod windows;
 
 pub(crate) use train::{epochs, wrong};
@@ -57,6 +58,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Verb::Sequence(verb) => sequence::run(&verb, common),
         Verb::Attack(verb) => attack::run(&verb, common),
         Verb::Attribute(verb) => attribute::run(&verb, common),
+        Verb::Visualise(verb) => visualise::run(&verb, common),
         Verb::Data(verb) => data::run(&verb, common),
         Verb::Completions { shell } => completions(shell),
         Verb::Man => man(),

@@ -17,6 +17,7 @@ use crate::args::{Common, ModelArg, Study, Training};
 use crate::chapters::Inside;
 use crate::chapters::attribute::StudyAttributions;
 use crate::chapters::published::Published;
+use crate::chapters::visualise::StudyVisualisations;
 use crate::error::Result;
 use crate::{chapters, console, figures};
 
@@ -40,6 +41,7 @@ struct Findings {
     sequence: sequence::Findings,
     attacks: StudyAttacks,
     attributions: Option<StudyAttributions>,
+    visualisations: Option<StudyVisualisations>,
 }
 
 /// How commands under the figures name what was studied.
@@ -105,6 +107,7 @@ fn findings(subject: &Subject, common: &Common) -> Result<Findings> {
         sequence: sequence::for_study(common)?,
         attacks: attack::for_study(model, dataset, common)?,
         attributions: StudyAttributions::measure(model, dataset, common)?,
+        visualisations: StudyVisualisations::measure(model, dataset, common)?,
     })
 }
 
@@ -144,6 +147,7 @@ fn results(
         "sequence": sequence::to_json(&findings.sequence, common.seed),
         "attack": findings.attacks.results(model, dataset, common),
         "attribute": findings.attributions.as_ref().map(StudyAttributions::results),
+        "visualise": findings.visualisations.as_ref().map(|made| made.results(model)),
         "published": published
     })
 }
@@ -241,6 +245,9 @@ fn of_findings(subject: &Subject, findings: &Findings, ask: &Spelling) -> Result
     let Subject { model, dataset, .. } = subject;
     let data = format!("{} --seed {}", ask.data, ask.seed);
     let mut all = findings.inside.chapters(model, dataset, &ask.model, &data)?;
+    if let Some(made) = &findings.visualisations {
+        all.push(made.chapter(model, &ask.both)?);
+    }
     if let Some(attributions) = &findings.attributions {
         all.push(attributions.chapter(model, &ask.both)?);
     }

@@ -28,6 +28,7 @@ const COMMANDS: [(&str, &str); 23] = [
         "attribute --bench",
         "attribute --data digits --bench 1 --method gradient,lrp,grad-cam --json",
     ),
+    ("visualise", "visualise --data digits --class 3 --steps 2 --json"),
     ("shift", "shift --data digits --digit 1 --range 2 --limit 5 --json"),
     ("occlude", "occlude --data digits --digit 6 --stride 4 --limit 1 --sizes 8 --json"),
     ("transplant", "transplant --data digits --digit 6 --stride 4 --donors 1 --limit 1 --json"),

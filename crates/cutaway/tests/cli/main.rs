@@ -9,3 +9,4 @@ mod documentation;
 mod shell;
 mod training;
 mod verbs;
+mod visualising;
