@@ -767,7 +767,7 @@ pub(crate) struct Visualise {
     /// Move, turn and scale the image a little before each step: on or off
     #[arg(long, default_value = "on", value_parser = ["on", "off"], value_name = "on|off")]
     pub(crate) transforms: String,
-    /// Longer side of the images in pixels. Default: that of the network's input
+    /// Longer side of the images in pixels. Default: that of the network's input, above 128 pixels 96
     #[arg(long, value_name = "N")]
     pub(crate) size: Option<usize>,
     /// Test images to show beside: auto, mnist, fashion-mnist, strokes, or a folder as elsewhere.

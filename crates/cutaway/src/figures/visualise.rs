@@ -80,8 +80,8 @@ fn beside(model: &Model, work: &Work, source: &Source, title: String) -> Result<
         }
     }
     let made = (0..work.settings.images).map(|_| "made".to_owned());
-    let [end, other] = if minimise { ["least", "most"] } else { ["most", "least"] };
-    let data = (0..shown).map(|i| if i == 0 { format!("{end}, of data") } else { String::new() });
+    let [end, other] = if minimise { ["weakest", "strongest"] } else { ["strongest", "weakest"] };
+    let data = (0..shown).map(|i| if i == 0 { end.to_owned() } else { String::new() });
     let last = ["median".to_owned(), other.to_owned()];
     let columns: Vec<String> = made.chain(data).chain(last).collect();
     let names = work.targets.iter().map(|named| &named.label[..]);

@@ -5,7 +5,7 @@ mod output;
 mod source;
 
 use cutaway::Model;
-use cutaway::data::Images;
+use cutaway::data::Picture;
 use cutaway::explain::visualise::{
     self, Examples, Parametrisation, Settings, Survey, Transforms, Visualised,
 };
@@ -67,19 +67,26 @@ fn check_channels(model: &Model) -> Result<()> {
     }
 }
 
+/// Longer side of the images for networks whose input is larger than [`LARGE`]: what is finer than that is
+/// where noise comes up that people see nothing in.
+const COARSE: usize = 96;
+const LARGE: usize = 128;
+
 fn settings(
     model: &Model,
     verb: &args::Visualise,
     source: &Source,
     common: &Common,
 ) -> Result<Settings> {
+    let p = &model.network().metadata().preprocessing;
+    let coarse = (p.height.max(p.width) > LARGE).then_some(COARSE);
     let mut settings = Settings {
         parametrisation: verb.parametrise,
         steps: verb.steps,
         transforms: (verb.transforms == "on").then(Transforms::default),
         images: verb.diversity,
         minimise: verb.minimise,
-        size: verb.size,
+        size: verb.size.or(coarse),
         seed: common.seed,
         ..Settings::default()
     };
@@ -151,17 +158,17 @@ fn survey(
     Ok(survey.finish(count))
 }
 
-/// What the network says of the pictures as they are written, in 8 bits; nothing where they have another
-/// size than it takes, or it is no classifier.
+/// What the network says of the pictures as they are written, in 8 bits, stretched to the size that it
+/// takes; nothing where it is no classifier.
 fn said(model: &Model, made: &Visualised) -> Result<Vec<Option<(usize, f32)>>> {
     let p = &model.network().metadata().preprocessing;
     let judge = |image: &visualise::Visualisation| -> Result<Option<(usize, f32)>> {
         let [channels, height, width] = image.shape;
-        if [height, width, channels] != [p.height, p.width, p.channels] {
-            return Ok(None);
-        }
-        let bytes = pictures::bytes(image);
-        let images = Images::new(height, width, channels, bytes, vec![0])?;
+        let picture = Picture::new(height, width, channels, pictures::bytes(image))?;
+        let images = match [height, width] == [p.height, p.width] {
+            true => picture.to_images(),
+            false => picture.resized(p.height, p.width).to_images(),
+        };
         match model.predict(&images, &[0]) {
             Ok(answer) => Ok(Some(crate::samples::best(&answer.row(0).to_vec()))),
             Err(cutaway::Error::NoClassifier { .. }) => Ok(None),
