@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::Shell;
 
 /// A command for each section of the page.
-const COMMANDS: [(&str, &str); 23] = [
+const COMMANDS: [(&str, &str); 24] = [
     ("study", "study --data digits --epochs 1 --batch-size 50 --json"),
     ("train", "train --data digits --epochs 1 --batch-size 50 --json"),
     ("evaluate", "evaluate --data digits --json"),
