@@ -1,6 +1,7 @@
 //! The order of work: which layers run, into which buffers, and which of them melt into one.
 
 use crate::Isa;
+use crate::kernels::tail::{Finish, Tail};
 use crate::layers::{self, Back, Inputs, Layer, Run};
 use cutaway_net::{Network, NodeId};
 
@@ -17,11 +18,25 @@ pub(crate) struct Step {
     pub(crate) params: (usize, usize),
     /// What follows in place, in inference: bits are those of steps of their own.
     pub(crate) then: Vec<Then>,
+    /// How many of those the layer itself does before it stores its numbers.
+    fused: usize,
     /// Channels of its output.
     pub(crate) channels: usize,
 }
 
 impl Step {
+    /// Leaves to the layer what it can do of what follows.
+    fn fuse(&mut self, layers: &[Layer]) {
+        let fits = |then: &Then| match *then {
+            Then::Node(node) => layers[node].finish().is_some(),
+            Then::Add(_) => true,
+        };
+        if layers[self.node].takes_a_tail() {
+            let fitting = self.then.iter().enumerate();
+            self.fused = fitting.take_while(|(i, then)| Tail::has_room(*i) && fits(then)).count();
+        }
+    }
+
     /// The buffers that it reads.
     pub(crate) fn reads(&self) -> impl Iterator<Item = usize> + '_ {
         let added = self.then.iter().filter_map(|then| match then {
@@ -182,9 +197,11 @@ impl Plan {
                 output,
                 params,
                 then: Vec::new(),
+                fused: 0,
                 channels: layers::pixels_channels(network.shape(id))[1],
             });
         }
+        plan.steps.iter_mut().for_each(|step| step.fuse(layers));
         plan.mark_wanted(request);
         plan.size(network, layers);
         plan.place = (0..plan.lens.len()).collect();
@@ -337,28 +354,50 @@ impl Plan {
             }
             // Taken out meanwhile, so that the others can be read.
             let mut output = std::mem::take(&mut ws.values[self.place[step.output]]);
-            let (buffers, place) = (&ws.values[..], Some(&self.place[..]));
-            let x = Inputs { buffers, place, ids: &step.inputs, lens: &self.lens, n: run.n };
             let y = &mut output[..run.n * self.lens[step.output]];
-            let layer = &layers[step.node];
-            let post = |slot: usize, first: usize, part: &mut [f32]| {
-                self.finish(layers, step, buffers, [slot, first], part);
-            };
-            layers::forward(layer, self.isa, run, x, y, step.relu, &mut ws.scratch, &post);
+            self.compute(layers, step, run, &ws.values, y, &mut ws.scratch);
             ws.values[self.place[step.output]] = output;
         }
     }
 
-    /// Does to a part of a step's output, whole pixels from the first on, what follows in place.
-    pub(crate) fn finish(
+    /// Computes a step's output with all that follows in place; `values` are the buffers before it.
+    fn compute(
         &self,
         layers: &[Layer],
         step: &Step,
+        run: Run,
+        values: &[Vec<f32>],
+        y: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let (place, lens) = (Some(&self.place[..]), &self.lens[..]);
+        let x = Inputs { buffers: values, place, ids: &step.inputs, lens, n: run.n };
+        let tail = step.then[..step.fused].iter().fold(Tail::default(), |tail, then| {
+            tail.then(match *then {
+                Then::Node(node) => layers[node].finish().expect("a step of a tail"),
+                Then::Add(buffer) => {
+                    Finish::Add { other: &values[self.place[buffer]], ld: step.channels }
+                }
+            })
+        });
+        let post = |slot: usize, first: usize, part: &mut [f32]| {
+            self.follow(layers, step, step.fused, values, [slot, first], part);
+        };
+        let layer = &layers[step.node];
+        layers::forward(layer, self.isa, run, x, y, step.relu, tail, scratch, &post);
+    }
+
+    /// Does to a part of a step's output, whole pixels from the first on, what follows in place, from one of it on.
+    fn follow(
+        &self,
+        layers: &[Layer],
+        step: &Step,
+        from: usize,
         values: &[Vec<f32>],
         [slot, first]: [usize; 2],
         part: &mut [f32],
     ) {
-        for then in &step.then {
+        for then in &step.then[from..] {
             match *then {
                 Then::Node(node) => layers[node].apply_in_place(self.isa, part),
                 Then::Add(buffer) => {

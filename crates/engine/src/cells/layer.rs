@@ -10,6 +10,7 @@ use super::tape::Block;
 use super::{Cell, Parameters, Start, Steps, Tape};
 use crate::kernels::cells::{self as kernels, Began, FromInput};
 use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
+use crate::kernels::tail::Tail;
 use crate::{Error, Isa, Result};
 
 /// Rows that make a block, or more where a single step has more.
@@ -357,6 +358,7 @@ impl Layer {
                     c: &mut by_x[rows.start * inputs..rows.end * inputs],
                     ldc: inputs,
                     epilogue: Epilogue::default(),
+                    tail: Tail::default(),
                 };
                 gemm::rows(isa, args);
             }

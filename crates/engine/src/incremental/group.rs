@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::patches::{Patched, Patches};
 use super::{Change, Sweep};
+use crate::kernels::tail::Tail;
 use crate::layers::region::Region;
 use crate::layers::{self, Inputs, Layer, Run, conv};
 use crate::plan::{Step, Then};
@@ -140,7 +141,8 @@ impl<'a> Group<'a> {
         }
         let post = |_: usize, _: usize, _: &mut [f32]| {};
         let isa = sweep.engine.isa;
-        layers::forward(layer, isa, run, x, y.all_mut(), step.relu, &mut worker.scratch, &post);
+        let (tail, scratch) = (Tail::default(), &mut worker.scratch);
+        layers::forward(layer, isa, run, x, y.all_mut(), step.relu, tail, scratch, &post);
     }
 
     /// What is held of the layer's output, no matter how much that is.

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::functions::{sigmoid, tanh};
 use super::gemm::{Epilogue, Product, packed_len};
+use super::tail::Tail;
 use super::vector::{Pair, Vector};
 use super::{Isa, Kernel, dispatch};
 use crate::cells::{Cell, Steps};
@@ -229,6 +230,7 @@ unsafe fn from_states<V: Vector>(
                 c: out,
                 ldc: width,
                 epilogue: Epilogue { bias: Some(bias), ..Epilogue::default() },
+                tail: Tail::default(),
             };
             product.run::<V>(running, |i| i * n);
         }
@@ -485,6 +487,7 @@ impl Kernel for Backward<'_> {
                     ldc: n,
                     // A GRU's state also goes on past its gates.
                     epilogue: Epilogue { accumulate: cell == Cell::Gru, ..Epilogue::default() },
+                    tail: Tail::default(),
                 };
                 // Those that begin here have no state before.
                 let earlier = if t == 0 { rows.len() } else { before_h.count.min(rows.len()) };

@@ -1,7 +1,7 @@
 //! Depthwise convolution, channels innermost: every channel has a filter of its own, so there is no
 //! matrix product in it. Vectors run over channels; a few pixels share each load of the weights.
 
-use super::{Isa, Kernel, dispatch, vector::Vector};
+use super::{Isa, Kernel, dispatch, tail::Tail, vector::Vector};
 
 /// `y[p, c] (+)= Σ_t x[pixels[p] + taps[t] + c] · w[t, c]`, then bias and ReLU.
 pub(crate) struct Depthwise<'a> {
@@ -19,6 +19,8 @@ pub(crate) struct Depthwise<'a> {
     pub(crate) relu: bool,
     /// Add to what `y` holds instead of overwriting it.
     pub(crate) accumulate: bool,
+    /// What follows.
+    pub(crate) tail: Tail<'a>,
 }
 
 /// Runs the kernel.
@@ -32,8 +34,21 @@ pub(crate) fn depthwise(isa: Isa, args: Depthwise<'_>) {
     assert_eq!(args.w.len(), args.taps.len() * args.channels);
     assert_eq!(args.y.len(), args.pixels.len() * args.channels);
     assert!(args.bias.is_none_or(|bias| bias.len() == args.channels));
+    args.tail.check(args.pixels.len(), args.channels);
     // SAFETY: every offset that the kernel forms was checked above.
     unsafe { dispatch(isa, args) }
+}
+
+/// Numbers of the input that stay in the nearest cache while windows slide over them: 16 KiB.
+const NEAR: usize = 1 << 12;
+
+impl Depthwise<'_> {
+    /// Channels, in whole vectors, of which all pixels are computed before the next: the lines that a window sees
+    /// are then read from far once, and from near by the windows below.
+    fn channels_together(&self, lanes: usize) -> usize {
+        let seen = 2 * (self.taps.iter().max().unwrap_or(&0) / self.channels.max(1) + 1);
+        (NEAR / seen / lanes).max(1) * lanes
+    }
 }
 
 impl Kernel for Depthwise<'_> {
@@ -41,23 +56,31 @@ impl Kernel for Depthwise<'_> {
     unsafe fn run<V: Vector>(mut self) {
         const PIXELS: usize = 4;
         let count = self.pixels.len();
-        let mut first = 0;
-        while first + PIXELS <= count {
-            // SAFETY: `depthwise` has checked all offsets; these pixels are in the list.
-            unsafe { block::<V, PIXELS>(&mut self, first) };
-            first += PIXELS;
-        }
-        while first < count {
-            // SAFETY: as above.
-            unsafe { block::<V, 1>(&mut self, first) };
-            first += 1;
+        let together = self.channels_together(V::LANES);
+        for start in (0..self.channels).step_by(together) {
+            let channels = start..self.channels.min(start + together);
+            let mut first = 0;
+            while first + PIXELS <= count {
+                // SAFETY: `depthwise` has checked all offsets; these pixels are in the list.
+                unsafe { block::<V, PIXELS>(&mut self, first, channels.clone()) };
+                first += PIXELS;
+            }
+            while first < count {
+                // SAFETY: as above.
+                unsafe { block::<V, 1>(&mut self, first, channels.clone()) };
+                first += 1;
+            }
         }
     }
 }
 
-/// All channels of `P` pixels.
+/// Some channels, from a whole vector on, of `P` pixels.
 #[inline(always)]
-unsafe fn block<V: Vector, const P: usize>(args: &mut Depthwise<'_>, first: usize) {
+unsafe fn block<V: Vector, const P: usize>(
+    args: &mut Depthwise<'_>,
+    first: usize,
+    some: std::ops::Range<usize>,
+) {
     let channels = args.channels;
     // SAFETY: `first + P` is at most the number of pixels, and `depthwise` has checked where windows
     // end; partial vectors stop at the last channel.
@@ -65,8 +88,8 @@ unsafe fn block<V: Vector, const P: usize>(args: &mut Depthwise<'_>, first: usiz
         let x: [*const f32; P] =
             std::array::from_fn(|p| args.x.as_ptr().add(*args.pixels.get_unchecked(first + p)));
         let y = args.y.as_mut_ptr().add(first * channels);
-        let mut c = 0;
-        while c < channels {
+        let mut c = some.start;
+        while c < some.end {
             let lanes = channels - c;
             let whole = lanes >= V::LANES;
             let load = |p: *const f32| if whole { V::load(p) } else { V::load_part(p, lanes) };
@@ -80,16 +103,21 @@ unsafe fn block<V: Vector, const P: usize>(args: &mut Depthwise<'_>, first: usiz
                 w = w.add(channels);
             }
             let bias = args.bias.map(|bias| load(bias.as_ptr().add(c)));
-            for (p, &sum) in acc.iter().enumerate() {
-                let to = y.add(p * channels + c);
-                let mut value = bias.map_or(sum, |bias| sum.add(bias));
+            for (p, value) in acc.iter_mut().enumerate() {
+                if let Some(bias) = bias {
+                    *value = value.add(bias);
+                }
                 if args.accumulate {
-                    value = value.add(load(to));
+                    *value = value.add(load(y.add(p * channels + c)));
                 }
                 if args.relu {
                     // In this order a NaN stays a NaN.
-                    value = V::splat(0.0).max(value);
+                    *value = V::splat(0.0).max(*value);
                 }
+            }
+            args.tail.apply(&mut acc, first, c, lanes);
+            for (p, value) in acc.iter().enumerate() {
+                let to = y.add(p * channels + c);
                 if whole { value.store(to) } else { value.store_part(to, lanes) }
             }
             c += V::LANES;

@@ -5,7 +5,7 @@
 //! `C[i, j] (+)= Σ_m A[m, i] B[m, j]`, a sum of outer products over pixels: the gradient of weights.
 //! Both keep a tile of `TILE_ROWS` × 2 vectors of `C` in registers.
 
-use super::{Isa, Kernel, dispatch, vector::Vector};
+use super::{Isa, Kernel, dispatch, tail::Tail, vector::Vector};
 
 /// Calls the instance of a block function for a height of 1 to 14.
 macro_rules! by_height {
@@ -123,6 +123,8 @@ pub(crate) struct Rows<'a> {
     /// Distance between the rows of `C`.
     pub(crate) ldc: usize,
     pub(crate) epilogue: Epilogue<'a>,
+    /// What follows.
+    pub(crate) tail: Tail<'a>,
 }
 
 /// Runs the row kernel.
@@ -140,6 +142,7 @@ pub(crate) fn rows(isa: Isa, args: Rows<'_>) {
     assert!((args.rows.len() - 1) * args.ldc + args.n <= args.c.len(), "C is too short");
     assert!(args.n <= args.ldc || args.rows.len() == 1);
     assert!(args.epilogue.bias.is_none_or(|b| b.len() == args.n));
+    args.tail.check(args.rows.len(), args.n);
     // SAFETY: every offset that the kernel forms was checked above.
     unsafe { dispatch(isa, args) }
 }
@@ -147,11 +150,11 @@ pub(crate) fn rows(isa: Isa, args: Rows<'_>) {
 impl Kernel for Rows<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Rows { a, rows, segments, inner, b, n, c, ldc, epilogue } = self;
+        let Rows { a, rows, segments, inner, b, n, c, ldc, epilogue, tail } = self;
         // SAFETY: the blocks below ask for rows of the list alone.
         let row = |i: usize| unsafe { *rows.get_unchecked(i) };
         let (a, b, c, count) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), rows.len());
-        let product = Product { a, segments, inner, b, n, c, ldc, epilogue };
+        let product = Product { a, segments, inner, b, n, c, ldc, epilogue, tail };
         // SAFETY: `rows` has checked every offset.
         unsafe { product.run::<V>(count, row) }
     }
@@ -167,6 +170,7 @@ pub(super) struct Product<'a> {
     pub(super) c: *mut f32,
     pub(super) ldc: usize,
     pub(super) epilogue: Epilogue<'a>,
+    pub(super) tail: Tail<'a>,
 }
 
 impl Product<'_> {
@@ -186,6 +190,13 @@ impl Product<'_> {
                 unsafe {
                     let panel = self.b.add(p * panel_len);
                     by_height!(height, rows_block, V, (self, row, first, panel, p * width));
+                    if !self.tail.is_empty() {
+                        // On the tile in the nearest cache: among what the block does to its accumulators it would
+                        // drive them out of their registers.
+                        let c = self.c.add(first * self.ldc + p * width);
+                        let size = [height, width.min(self.n - p * width)];
+                        self.tail.apply_to::<V>(c, self.ldc, [first, p * width], size);
+                    }
                 }
                 first += height;
             }
@@ -436,7 +447,8 @@ impl Kernel for Products<'_> {
                 let (a, c) = (a.as_ptr().add(e * strides[0]), c.add(e * strides[1]));
                 let b = b.as_ptr().add(e * packed);
                 let segments = &[0];
-                let product = Product { a, segments, inner: k, b, n, c, ldc: n, epilogue };
+                let tail = Tail::default();
+                let product = Product { a, segments, inner: k, b, n, c, ldc: n, epilogue, tail };
                 product.run::<V>(m, |i| i * k);
             }
         }

@@ -9,6 +9,7 @@ pub(crate) mod gemm;
 pub(crate) mod lanes;
 pub(crate) mod peak;
 pub(crate) mod reservoir;
+pub(crate) mod tail;
 pub(crate) mod vector;
 pub(crate) mod winograd;
 

@@ -8,6 +8,7 @@ mod parts;
 use crate::kernels::Isa;
 use crate::kernels::depthwise::{self, Depthwise, WeightGradient};
 use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
+use crate::kernels::tail::Tail;
 use crate::kernels::winograd::{self as wino, Grid, Tile};
 use crate::layers::Post;
 use rayon::prelude::*;
@@ -147,10 +148,45 @@ pub(crate) struct Conv {
     /// Reduction runs over the padded input, and over the framed output gradient.
     runs: Runs,
     back_runs: Runs,
+    /// Offsets of pixels that are gathered first; empty where none are.
+    gathered: Vec<usize>,
     /// Where the lines of one image start in the padded input and in the output.
     lines: Vec<(usize, usize)>,
     /// Working copy in the engine's order, kept to save allocations.
     ordered: Vec<f32>,
+}
+
+/// Rows of a matrix that lie a multiple of so many numbers apart share a few lines of the nearest cache.
+const ALIASED: usize = 512;
+
+/// A line of cache between one gathered pixel and the next.
+const GAP: usize = 16;
+
+/// Whether pixels are gathered, a little apart, before they are multiplied: of a 1 × 1 filter, where they lie so that
+/// those of a tile would drive one another out of the nearest cache.
+fn gathers(shape: &ConvShape, algorithm: Algorithm) -> bool {
+    let matrix = algorithm == Algorithm::Direct && shape.groups == 1 && shape.kernel == [1, 1];
+    let apart = shape.stride[1] * shape.input[2];
+    matrix && shape.padding == [0; 4] && apart.is_multiple_of(ALIASED)
+}
+
+/// What a convolution's result goes through before it is stored.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct End<'a> {
+    pub(crate) relu: bool,
+    /// Behind the ReLU.
+    pub(crate) tail: Tail<'a>,
+}
+
+impl End<'_> {
+    fn relu(relu: bool) -> Self {
+        End { relu, ..End::default() }
+    }
+
+    /// Of the output's pixels from `row` on.
+    fn rows_from(self, row: usize) -> Self {
+        End { tail: self.tail.rows_from(row), ..self }
+    }
 }
 
 /// Contiguous stretches of a reduction over taps and channels: offsets and their common length.
@@ -191,7 +227,12 @@ impl Conv {
         let runs = Runs::new(&shape, pw * c, c, shape.group_inputs());
         let back_runs = Runs::new(&shape, back_width * o, o, shape.group_outputs());
         let lines = (0..oh).map(|y| (y * shape.stride[0] * pw * c, y * ow * o)).collect();
+        let gathered = match gathers(&shape, algorithm) {
+            true => (0..oh * ow).map(|p| p * (c + GAP)).collect(),
+            false => Vec::new(),
+        };
         Conv {
+            gathered,
             isa,
             shape,
             algorithm,
@@ -239,7 +280,8 @@ impl Conv {
             Algorithm::Direct | Algorithm::Depthwise => {
                 let padded = if s.padding == [0; 4] { 0 } else { self.padded_len() };
                 let back = if gradients { self.back_len() + s.weights() } else { 0 };
-                images * padded + back
+                let gathered = self.gathered.len() * (s.input[2] + GAP);
+                images * padded + back.max(gathered)
             }
             Algorithm::Winograd(tile) => {
                 let area = tile.n() * tile.n();
@@ -251,7 +293,7 @@ impl Conv {
         }
     }
 
-    /// `y = conv(x) + bias`, through a ReLU on request; `post` is applied to every part of the output
+    /// `y = conv(x) + bias`, through a ReLU on request and a tail; `post` is applied to every part of the output
     /// while it is in cache. `split` threads may share an image.
     #[allow(clippy::too_many_arguments)] // what a layer's forward pass takes
     pub(crate) fn forward(
@@ -259,7 +301,7 @@ impl Conv {
         n: usize,
         x: &[f32],
         y: &mut [f32],
-        relu: bool,
+        end: End<'_>,
         scratch: &mut [f32],
         split: usize,
         post: &Post<'_>,
@@ -267,12 +309,13 @@ impl Conv {
         assert_eq!(x.len(), n * self.shape.input_len());
         assert_eq!(y.len(), n * self.shape.output_len());
         let strips = self.strips(split);
-        if strips.count > 1 {
+        if strips.count > 1 || !(self.gathered.is_empty() || self.shares_columns(split)) {
             let images = x.chunks_exact(self.shape.input_len());
             for (slot, (x, y)) in
                 images.zip(y.chunks_exact_mut(self.shape.output_len())).enumerate()
             {
-                self.forward_strips(strips, x, y, relu, scratch, &|first, part| {
+                let end = end.rows_from(slot * self.pixels.len());
+                self.forward_strips(strips, x, y, end, scratch, &|first, part| {
                     post(slot, first, part)
                 });
             }
@@ -280,13 +323,12 @@ impl Conv {
         }
         match self.algorithm {
             Algorithm::Direct if self.shares_columns(split) => {
-                self.forward_columns(n, x, y, relu, scratch, split);
+                self.forward_columns(n, x, y, end, scratch, split);
             }
-            Algorithm::Direct => self.forward_direct(n, x, y, relu, scratch),
-            Algorithm::Depthwise => self.forward_depthwise(n, x, y, relu, scratch),
+            Algorithm::Direct | Algorithm::Depthwise => self.forward_direct(n, x, y, end, scratch),
             Algorithm::Winograd(tile) => {
                 let split = if self.shape.image_work() < SPLIT_WORK { 1 } else { split };
-                self.forward_winograd(tile, n, x, y, relu, scratch, split);
+                self.forward_winograd(tile, n, x, y, end, scratch, split);
             }
         }
         for (slot, y) in y.chunks_exact_mut(self.shape.output_len()).enumerate() {
@@ -329,8 +371,9 @@ impl Conv {
 // Direct summation.
 impl Conv {
     /// Output pixels whose windows start at `pixels` of a padded image.
-    fn pixels_direct(&self, runs: &Runs, x: &[f32], pixels: &[usize], y: &mut [f32], relu: bool) {
+    fn pixels_direct(&self, runs: &Runs, x: &[f32], pixels: &[usize], y: &mut [f32], end: End<'_>) {
         let s = &self.shape;
+        let End { relu, tail } = end;
         if self.algorithm == Algorithm::Depthwise {
             let args = Depthwise {
                 x,
@@ -342,6 +385,7 @@ impl Conv {
                 bias: self.bias.as_deref(),
                 relu,
                 accumulate: false,
+                tail,
             };
             return depthwise::depthwise(self.isa, args);
         }
@@ -359,6 +403,7 @@ impl Conv {
                 c: &mut y[g * co..],
                 ldc: s.output[2],
                 epilogue: Epilogue { bias, relu, accumulate: false },
+                tail: tail.columns(g * co..(g + 1) * co),
             };
             gemm::rows(self.isa, args);
         }
@@ -385,6 +430,37 @@ impl Conv {
                 gemm::pack(self.isa, taps * co, ci, value, out);
             }
         }
+    }
+
+    /// Some output pixels of an image, whose inputs are gathered first.
+    fn gathered_direct(
+        &self,
+        x: &[f32],
+        pixels: std::ops::Range<usize>,
+        y: &mut [f32],
+        end: End<'_>,
+        scratch: &mut [f32],
+    ) {
+        let (x, rows) = self.gather(x, pixels, scratch);
+        self.pixels_direct(&self.runs, x, rows, y, end);
+    }
+
+    /// Some pixels of an image and their offsets: gathered ones, where they are.
+    fn gather<'a>(
+        &'a self,
+        x: &'a [f32],
+        pixels: std::ops::Range<usize>,
+        scratch: &'a mut [f32],
+    ) -> (&'a [f32], &'a [usize]) {
+        let (c, count) = (self.shape.input[2], pixels.len());
+        let from = &self.pixels[pixels];
+        if self.gathered.is_empty() {
+            return (x, from);
+        }
+        for (row, &from) in scratch.chunks_exact_mut(c + GAP).zip(from) {
+            row[..c].copy_from_slice(&x[from..from + c]);
+        }
+        (scratch, &self.gathered[..count])
     }
 
     fn padded_len(&self) -> usize {
@@ -420,12 +496,20 @@ impl Conv {
         (padded, rest)
     }
 
-    fn forward_direct(&self, n: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
+    fn forward_direct(
+        &self,
+        n: usize,
+        x: &[f32],
+        y: &mut [f32],
+        end: End<'_>,
+        scratch: &mut [f32],
+    ) {
         let s = &self.shape;
         let (x, _) = self.padded(n, x, scratch);
         let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
-        for (image, out) in images {
-            self.pixels_direct(&self.runs, image, &self.pixels, out, relu);
+        for (slot, (image, out)) in images.enumerate() {
+            let end = end.rows_from(slot * self.pixels.len());
+            self.pixels_direct(&self.runs, image, &self.pixels, out, end);
         }
     }
 
@@ -442,17 +526,19 @@ impl Conv {
         n: usize,
         x: &[f32],
         y: &mut [f32],
-        relu: bool,
+        end: End<'_>,
         scratch: &mut [f32],
         split: usize,
     ) {
         let s = &self.shape;
-        let (x, _) = self.padded(n, x, scratch);
+        let (x, rest) = self.padded(n, x, scratch);
         let (o, width) = (s.output[2], gemm::panel_width(self.isa));
         let each = o.div_ceil(width).div_ceil(split) * width;
         let packed = each * s.weights() / o;
         let images = x.chunks_exact(self.padded_len()).zip(y.chunks_exact_mut(s.output_len()));
-        for (image, out) in images {
+        for (slot, (image, out)) in images.enumerate() {
+            let End { relu, tail } = end.rows_from(slot * self.pixels.len());
+            let (image, pixels) = self.gather(image, 0..self.pixels.len(), &mut *rest);
             let weights = self.forward.par_chunks(packed).enumerate();
             let parts: Vec<Vec<f32>> = weights
                 .map(|(part, weights)| {
@@ -461,7 +547,7 @@ impl Conv {
                     let bias = self.bias.as_ref().map(|bias| &bias[columns.clone()]);
                     let args = Rows {
                         a: image,
-                        rows: &self.pixels,
+                        rows: pixels,
                         segments: &self.runs.offsets,
                         inner: self.runs.len,
                         b: weights,
@@ -469,6 +555,7 @@ impl Conv {
                         c: &mut columns_of,
                         ldc: columns.len(),
                         epilogue: Epilogue { bias, relu, accumulate: false },
+                        tail: tail.columns(columns),
                     };
                     gemm::rows(self.isa, args);
                     columns_of
@@ -481,17 +568,6 @@ impl Conv {
                 }
             }
         }
-    }
-
-    fn forward_depthwise(
-        &self,
-        n: usize,
-        x: &[f32],
-        y: &mut [f32],
-        relu: bool,
-        scratch: &mut [f32],
-    ) {
-        self.forward_direct(n, x, y, relu, scratch);
     }
 
     /// Weights `[taps, channels]`; backwards turned by half a turn.
@@ -603,6 +679,7 @@ impl Conv {
                     bias: None,
                     relu: false,
                     accumulate: true,
+                    tail: Tail::default(),
                 };
                 depthwise::depthwise(self.isa, args);
                 continue;
@@ -618,6 +695,7 @@ impl Conv {
                     c: &mut out[g * ci..],
                     ldc: s.input[2],
                     epilogue: Epilogue { accumulate: true, ..Epilogue::default() },
+                    tail: Tail::default(),
                 };
                 gemm::rows(self.isa, args);
             }
@@ -715,6 +793,7 @@ impl Conv {
                 let tiles = lines.div_ceil(tile.m()) * self.grid_tiles(tile)[1];
                 area * (wino::plane(tiles, s.input[2]) + wino::plane(tiles, s.output[2]))
             }
+            _ if !self.gathered.is_empty() => lines * s.output[1] * (s.input[2] + GAP),
             _ if s.padding == [0; 4] => 0,
             _ => s.seen_lines(lines) * s.padded()[1] * s.input[2],
         }
@@ -725,7 +804,7 @@ impl Conv {
         strips: Strips,
         x: &[f32],
         y: &mut [f32],
-        relu: bool,
+        end: End<'_>,
         scratch: &mut [f32],
         post: &(dyn Fn(usize, &mut [f32]) + Sync),
     ) {
@@ -735,8 +814,9 @@ impl Conv {
         let run = |part: usize, y: &mut [f32], scratch: &mut [f32]| {
             for (i, y) in y.chunks_mut(strip).enumerate() {
                 let top = (part * each + i) * strips.lines;
-                self.strip(top, x, y, relu, scratch);
-                post(top * self.shape.output[1], y);
+                let first = top * self.shape.output[1];
+                self.strip(top, x, y, end.rows_from(first), scratch);
+                post(first, y);
             }
         };
         if strips.parts == 1 {
@@ -755,23 +835,22 @@ impl Conv {
     }
 
     /// The lines of the output from `top` on, as many as `y` holds.
-    fn strip(&self, top: usize, x: &[f32], y: &mut [f32], relu: bool, scratch: &mut [f32]) {
+    fn strip(&self, top: usize, x: &[f32], y: &mut [f32], end: End<'_>, scratch: &mut [f32]) {
         let s = &self.shape;
         let lines = y.len() / (s.output[1] * s.output[2]);
         if let Algorithm::Winograd(tile) = self.algorithm {
-            return self.strip_winograd(tile, top, x, y, relu, scratch);
+            return self.strip_winograd(tile, top, x, y, end, scratch);
         }
         let [h, w, c] = s.input;
+        if !self.gathered.is_empty() {
+            let pixels = top * s.output[1]..(top + lines) * s.output[1];
+            return self.gathered_direct(x, pixels, y, end, scratch);
+        }
         // Windows start where those of the first lines of an image do.
         let pixels = &self.pixels[..lines * s.output[1]];
         if s.padding == [0; 4] {
-            return self.pixels_direct(
-                &self.runs,
-                &x[top * s.stride[0] * w * c..],
-                pixels,
-                y,
-                relu,
-            );
+            let x = &x[top * s.stride[0] * w * c..];
+            return self.pixels_direct(&self.runs, x, pixels, y, end);
         }
         let pw = s.padded()[1];
         let padded = &mut scratch[..s.seen_lines(lines) * pw * c];
@@ -787,7 +866,7 @@ impl Conv {
                 None => out.fill(0.0),
             }
         }
-        self.pixels_direct(&self.runs, padded, pixels, y, relu);
+        self.pixels_direct(&self.runs, padded, pixels, y, end);
     }
 
     fn strip_winograd(
@@ -796,7 +875,7 @@ impl Conv {
         top: usize,
         x: &[f32],
         y: &mut [f32],
-        relu: bool,
+        end: End<'_>,
         scratch: &mut [f32],
     ) {
         let s = &self.shape;
@@ -811,7 +890,8 @@ impl Conv {
         wino::input_transform(self.isa, tile, input, x, v);
         self.products(area, tiles, v, &self.forward, m, c, o);
         let output = Grid { height: lines, ..part(self.output_grid(tile, 1)) };
-        wino::output_transform(self.isa, tile, output, m, y, self.bias.as_deref(), relu);
+        let End { relu, tail } = end;
+        wino::output_transform(self.isa, tile, output, m, y, self.bias.as_deref(), relu, tail);
     }
 }
 
@@ -896,7 +976,7 @@ impl Conv {
         n: usize,
         x: &[f32],
         y: &mut [f32],
-        relu: bool,
+        end: End<'_>,
         scratch: &mut [f32],
         split: usize,
     ) {
@@ -916,7 +996,8 @@ impl Conv {
             }
             let y = &mut y[first * s.output_len()..(first + images) * s.output_len()];
             let grid = self.output_grid(tile, images);
-            wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), relu);
+            let End { relu, tail } = end.rows_from(first * self.pixels.len());
+            wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), relu, tail);
         }
     }
 

@@ -13,7 +13,8 @@ pub(crate) mod pool;
 pub(crate) mod region;
 
 use crate::kernels::Isa;
-use cutaway_net::{Network, Node, NodeId, Op, Unary};
+use crate::kernels::tail::{Finish, Tail};
+use cutaway_net::{Network, Node, NodeId, Op, Reduce, Unary};
 
 /// A node of the network made ready for a machine.
 #[derive(Clone)]
@@ -102,6 +103,12 @@ impl Layer {
             Op::MaxPool(p) => Layer::pool(isa, pool::Reduce::Max, input(0), shape, *p),
             Op::AvgPool(p) => Layer::pool(isa, pool::Reduce::Mean, input(0), shape, *p),
             Op::GlobalAvgPool => {
+                let [pixels, channels] = pixels_channels(input(0));
+                Layer::GlobalAverage { pixels, channels }
+            }
+            Op::Reduce { kind: Reduce::Mean, axes, .. }
+                if input(0).len() == 3 && **axes == [1, 2] =>
+            {
                 let [pixels, channels] = pixels_channels(input(0));
                 Layer::GlobalAverage { pixels, channels }
             }
@@ -236,6 +243,23 @@ impl Layer {
         matches!(self, Layer::BatchNorm(_) | Layer::Unary(_) | Layer::Relu)
     }
 
+    /// Whether what follows can be done on its numbers before they are stored.
+    pub(crate) fn takes_a_tail(&self) -> bool {
+        matches!(self, Layer::Conv(_))
+    }
+
+    /// The same as [`Layer::apply_in_place`], to the bit, as a step of such a tail.
+    pub(crate) fn finish(&self) -> Option<Finish<'_>> {
+        match self {
+            Layer::BatchNorm(norm) => norm.finish(),
+            Layer::Relu => Some(Finish::Relu),
+            Layer::Unary(Unary::Clip { low, high }) if low <= high => {
+                Some(Finish::Clip { low: *low, high: *high })
+            }
+            _ => None,
+        }
+    }
+
     /// Applies it to whole pixels, in inference.
     pub(crate) fn apply_in_place(&self, isa: Isa, y: &mut [f32]) {
         match self {
@@ -328,8 +352,8 @@ fn concat_one(x: &[f32], first: usize, count: usize, total: usize, y: &mut [f32]
     }
 }
 
-/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`], and `post` to every
-/// part of the output.
+/// Computes a layer's output. `relu` applies to layers that [`Layer::fuses_relu`], `tail` to those that
+/// [take one](Layer::takes_a_tail), and `post` to every part of the output.
 #[allow(clippy::too_many_arguments)] // a step's buffers and what becomes of them
 pub(crate) fn forward(
     layer: &Layer,
@@ -338,11 +362,13 @@ pub(crate) fn forward(
     x: Inputs<'_>,
     y: &mut [f32],
     relu: bool,
+    tail: Tail<'_>,
     scratch: &mut [f32],
     post: &Post<'_>,
 ) {
     if let Layer::Conv(conv) = layer {
-        return conv.forward(run.n, x.get(0), y, relu, scratch, run.split, post);
+        let end = conv::End { relu, tail };
+        return conv.forward(run.n, x.get(0), y, end, scratch, run.split, post);
     }
     forward_whole(layer, isa, run, x, y, relu);
     let len = y.len() / run.n.max(1);

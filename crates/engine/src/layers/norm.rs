@@ -4,7 +4,7 @@
 //! whole batch, gathered from all chunks between two phases of a step (see `trainer`): sums in a
 //! fixed order, so that the bits do not depend on the number of threads.
 
-use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
+use crate::kernels::{Isa, Kernel, dispatch, tail::Finish, vector::Vector};
 
 /// Parameters of one batch normalisation.
 #[derive(Clone, Debug)]
@@ -72,6 +72,12 @@ impl BatchNorm {
                 y[i] = (x[i] - self.mean[i]) * self.inverse[i] * self.scale[i] + self.bias[i];
             }
         }
+    }
+
+    /// The same as a step behind a convolution, where channels are innermost.
+    pub(crate) fn finish(&self) -> Option<Finish<'_>> {
+        let all = [&self.mean[..], &self.inverse, &self.scale, &self.bias];
+        (self.inner == 1).then_some(Finish::Normalise(all))
     }
 
     /// [`BatchNorm::forward`] in place, of whole pixels.

@@ -3,7 +3,8 @@
 //! A pixel, with Winograd's way a tile, is computed by the same operations in the same order as in a pass
 //! over whole images, so the bits are the same.
 
-use super::{Algorithm, Conv, Runs, TILES_PER_PASS};
+use super::{Algorithm, Conv, End, Runs, TILES_PER_PASS};
+use crate::kernels::tail::Tail;
 use crate::kernels::winograd::{self as wino, Grid, Tile};
 use crate::layers::region::{Region, Sliding, Window};
 
@@ -141,7 +142,7 @@ impl Conv {
             let before: usize = parts[..pass.start].iter().map(Region::area).sum();
             let pixels: Vec<usize> = (0..y.len() / s.output[2]).map(|pixel| pixel * c).collect();
             let x = &ready[before * c..][..pixels.len() * c];
-            return self.pixels_direct(&self.runs, x, &pixels, y, relu);
+            return self.pixels_direct(&self.runs, x, &pixels, y, End::relu(relu));
         }
         let windows: Vec<Window> = parts[pass.clone()].iter().map(|&p| self.window(p)).collect();
         // Lines as far apart in all windows, so that one product can run over all.
@@ -163,7 +164,7 @@ impl Conv {
             start += own;
         }
         let runs = Runs::new(s, line * c, c, s.group_inputs());
-        self.pixels_direct(&runs, x, &pixels, y, relu);
+        self.pixels_direct(&runs, x, &pixels, y, End::relu(relu));
     }
 
     /// Tiles start at the corner of each part: of whole tiles they are those of a pass over the whole image.
@@ -222,7 +223,8 @@ impl Conv {
             let (y, after) = rest.split_at_mut(region.area() * o);
             let (height, width) = (region.bottom - region.top, region.right - region.left);
             let grid = Grid { height, width, channels: o, ..grid(part, first) };
-            wino::output_transform(self.isa, tile, grid, products, y, self.bias.as_deref(), relu);
+            let bias = self.bias.as_deref();
+            wino::output_transform(self.isa, tile, grid, products, y, bias, relu, Tail::default());
             first += grid.tiles();
             rest = after;
         }
