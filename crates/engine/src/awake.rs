@@ -6,15 +6,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Looking in vain for so long, a thread sleeps for a moment: it may have been put on the processor of the very
-/// thread that it waits for, and is put on an idle one when it wakes.
-const PATIENCE: Duration = Duration::from_millis(1);
-const MOMENT: Duration = Duration::from_micros(20);
+/// Having looked in vain for so long, a thread goes to sleep after all, as idle threads of the pool do: it may have
+/// been put on the processor of the very thread that it waits for.
+const PATIENCE: Duration = Duration::from_micros(150);
 
 /// Looks between two glances at the clock.
 const LOOKS: usize = 64;
 
-/// Runs `f` on the pool, its other threads awake until `f` returns.
+/// Runs `f` on the pool, its other threads awake as long as work for them keeps coming.
 pub(crate) fn awake<T: Send>(pool: &rayon::ThreadPool, f: impl FnOnce() -> T + Send) -> T {
     let done = &AtomicBool::new(false);
     pool.install(|| {
@@ -37,17 +36,13 @@ fn look_for_work(done: &AtomicBool) {
     let mut looks = 0;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(rayon::Yield::Executed) {
-            looks = 0;
+            (looks, begin) = (0, Instant::now());
             continue;
         }
         std::hint::spin_loop();
-        if looks == 0 {
-            begin = Instant::now();
-        }
         looks += 1;
         if looks % LOOKS == 0 && begin.elapsed() > PATIENCE {
-            std::thread::sleep(MOMENT);
-            looks = 0;
+            return;
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Isa, Kernel, dispatch, tail::Tail, vector::Vector};
+use super::{Isa, Kernel, dispatch, vector::Vector};
 
 /// Up to eight vectors: the rows or columns of a tile. Slots beyond the tile's size are unused.
 type Line<V> = [V; 8];
@@ -591,11 +591,9 @@ struct Scatter<'a, const MAP: u8> {
     spatial: &'a mut [f32],
     bias: Option<&'a [f32]>,
     relu: bool,
-    tail: Tail<'a>,
 }
 
-/// `Y = Aᵀ M A` plus `bias`, through a ReLU on request, and what follows; `y` is overwritten.
-#[allow(clippy::too_many_arguments)] // two sides, their geometry, and what becomes of the result
+/// `Y = Aᵀ M A` plus `bias`, through a ReLU on request; `y` is overwritten.
 pub(crate) fn output_transform(
     isa: Isa,
     tile: Tile,
@@ -604,24 +602,22 @@ pub(crate) fn output_transform(
     y: &mut [f32],
     bias: Option<&[f32]>,
     relu: bool,
-    tail: Tail<'_>,
 ) {
     grid.check(y.len(), m.len(), tile.n(), isa.lanes());
     assert!(bias.is_none_or(|b| b.len() == grid.channels));
-    tail.check(grid.images * grid.height * grid.width, grid.channels);
     // SAFETY: lengths were checked; the kernel stays inside the grid.
     unsafe {
-        dispatch(isa, Scatter::<AT> { tile, grid, transformed: m, spatial: y, bias, relu, tail });
+        dispatch(isa, Scatter::<AT> { tile, grid, transformed: m, spatial: y, bias, relu });
     }
 }
 
 /// `dX += B dV Bᵀ` over all tiles; tiles overlap.
 pub(crate) fn input_adjoint(isa: Isa, tile: Tile, grid: Grid, dv: &[f32], dx: &mut [f32]) {
     grid.check(dx.len(), dv.len(), tile.n(), isa.lanes());
-    let (bias, relu, tail) = (None, false, Tail::default());
+    let (bias, relu) = (None, false);
     // SAFETY: lengths were checked; the kernel stays inside the grid.
     unsafe {
-        dispatch(isa, Scatter::<B> { tile, grid, transformed: dv, spatial: dx, bias, relu, tail });
+        dispatch(isa, Scatter::<B> { tile, grid, transformed: dv, spatial: dx, bias, relu });
     }
 }
 
@@ -655,26 +651,25 @@ unsafe fn scatter<V: Vector, T: Maps, const MAP: u8>(args: Scatter<'_, MAP>) {
                 let load = |i: usize, j: usize| V::load(from.add((i * T::N + j) * plane));
                 let zero = V::splat(0.0);
                 let bias = args.bias.map_or(zero, |b| V::load(b.as_ptr().add(c)));
-                let write = |pixel: usize, value: V| {
-                    let p = to.add(pixel * grid.channels + c);
+                let write = |p: *mut f32, value: V| {
                     if MAP == B {
-                        return V::load(p).add(value).store(p);
+                        V::load(p).add(value).store(p);
+                    } else {
+                        let value = value.add(bias);
+                        (if args.relu { zero.max(value) } else { value }).store(p);
                     }
-                    let value = value.add(bias);
-                    let mut value = [if args.relu { zero.max(value) } else { value }];
-                    args.tail.apply(&mut value, pixel, c, V::LANES);
-                    value[0].store(p);
                 };
-                let pixel = |y: usize, x: usize| (image * grid.height + y) * grid.width + x;
                 if whole {
-                    let first = pixel(y as usize, x as usize);
-                    let store = |i: usize, j: usize, v: V| write(first + i * grid.width + j, v);
+                    let base = to.add(grid.at(image, y as usize, x as usize) + c);
+                    let row = grid.width * grid.channels;
+                    let store =
+                        |i: usize, j: usize, v: V| write(base.add(i * row + j * grid.channels), v);
                     sandwich::<V, T, MAP>(load, store);
                 } else {
                     let store = |i: usize, j: usize, v: V| {
                         let (y, x) = (y + i as isize, x + j as isize);
                         if grid.inside(y, x) {
-                            write(pixel(y as usize, x as usize), v);
+                            write(to.add(grid.at(image, y as usize, x as usize) + c), v);
                         }
                     };
                     sandwich::<V, T, MAP>(load, store);
@@ -831,7 +826,7 @@ mod tests {
             product.iter_mut().zip(v).zip(u).for_each(|((p, v), u)| *p = u * v);
         }
         let mut y = vec![0.0; m * m * lanes];
-        output_transform(isa, tile, grid(m, m), &product, &mut y, None, false, Tail::default());
+        output_transform(isa, tile, grid(m, m), &product, &mut y, None, false);
         y
     }
 
@@ -896,7 +891,7 @@ mod tests {
                 let output = grid(2 * m - 1, 0);
                 let z = noise(2 * output.height * output.width * lanes, 5);
                 let mut forward = vec![0.0; z.len()];
-                output_transform(isa, tile, output, &y, &mut forward, None, false, Tail::default());
+                output_transform(isa, tile, output, &y, &mut forward, None, false);
                 let mut back = vec![0.0; y.len()];
                 output_adjoint(isa, tile, output, &z, &mut back);
                 let (a, b) = (dot(&forward, &z), dot(&y, &back));

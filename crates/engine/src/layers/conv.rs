@@ -261,6 +261,12 @@ impl Conv {
         }
     }
 
+    /// Whether it does what follows before it leaves its numbers. Winograd's transforms do not: their kernel becomes too
+    /// large for the compiler to keep it in one piece, and is several times as slow.
+    pub(crate) fn takes_a_tail(&self) -> bool {
+        !matches!(self.algorithm, Algorithm::Winograd(_))
+    }
+
     /// Gives back what only another [`Conv::prepare`] would need.
     pub(crate) fn settle(&mut self) {
         self.ordered = Vec::new();
@@ -293,7 +299,7 @@ impl Conv {
         }
     }
 
-    /// `y = conv(x) + bias`, through a ReLU on request and a tail; `post` is applied to every part of the output
+    /// `y = conv(x) + bias`, through a ReLU on request and a tail, if it [takes one](Conv::takes_a_tail); `post` is applied to every part of the output
     /// while it is in cache. `split` threads may share an image.
     #[allow(clippy::too_many_arguments)] // what a layer's forward pass takes
     pub(crate) fn forward(
@@ -890,8 +896,7 @@ impl Conv {
         wino::input_transform(self.isa, tile, input, x, v);
         self.products(area, tiles, v, &self.forward, m, c, o);
         let output = Grid { height: lines, ..part(self.output_grid(tile, 1)) };
-        let End { relu, tail } = end;
-        wino::output_transform(self.isa, tile, output, m, y, self.bias.as_deref(), relu, tail);
+        wino::output_transform(self.isa, tile, output, m, y, self.bias.as_deref(), end.relu);
     }
 }
 
@@ -996,8 +1001,7 @@ impl Conv {
             }
             let y = &mut y[first * s.output_len()..(first + images) * s.output_len()];
             let grid = self.output_grid(tile, images);
-            let End { relu, tail } = end.rows_from(first * self.pixels.len());
-            wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), relu, tail);
+            wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), end.relu);
         }
     }
 

@@ -245,7 +245,7 @@ impl Layer {
 
     /// Whether what follows can be done on its numbers before they are stored.
     pub(crate) fn takes_a_tail(&self) -> bool {
-        matches!(self, Layer::Conv(_))
+        matches!(self, Layer::Conv(conv) if conv.takes_a_tail())
     }
 
     /// The same as [`Layer::apply_in_place`], to the bit, as a step of such a tail.

@@ -12,4 +12,5 @@ mod random_networks;
 mod reference;
 mod special_values;
 mod sweep;
+mod tails;
 mod trainer;

@@ -4,7 +4,6 @@
 //! over whole images, so the bits are the same.
 
 use super::{Algorithm, Conv, End, Runs, TILES_PER_PASS};
-use crate::kernels::tail::Tail;
 use crate::kernels::winograd::{self as wino, Grid, Tile};
 use crate::layers::region::{Region, Sliding, Window};
 
@@ -223,8 +222,7 @@ impl Conv {
             let (y, after) = rest.split_at_mut(region.area() * o);
             let (height, width) = (region.bottom - region.top, region.right - region.left);
             let grid = Grid { height, width, channels: o, ..grid(part, first) };
-            let bias = self.bias.as_deref();
-            wino::output_transform(self.isa, tile, grid, products, y, bias, relu, Tail::default());
+            wino::output_transform(self.isa, tile, grid, products, y, self.bias.as_deref(), relu);
             first += grid.tiles();
             rest = after;
         }
