@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use cutaway::engine::{Isa, Options, Strategy};
-use cutaway::explain::attribution::{Baseline, Output, Segments};
+use cutaway::explain::attribution::{Baseline, LrpBiases, LrpProducts, Output, Segments};
 use cutaway::explain::visualise::Parametrisation;
 use cutaway::probe::attack::Norm;
 use cutaway::probe::{Cover, Size};
@@ -708,6 +708,12 @@ pub(crate) struct Attribute {
     /// maps) are lowered to fit, as far as makes sense
     #[arg(long, value_name = "SECONDS", conflicts_with = "bench")]
     pub(crate) budget: Option<f64>,
+    /// Relevance of biases, of the lrp methods: absorb (they keep it) or redistribute (inputs get it)
+    #[arg(long, value_name = "HOW")]
+    pub(crate) biases: Option<LrpBiases>,
+    /// Relevance of products of two activations, of the lrp methods: signal (a gate gets none) or uniform
+    #[arg(long, value_name = "HOW")]
+    pub(crate) products: Option<LrpProducts>,
     /// Write the values as NAME.npy beside the pictures; --json then names the files
     #[arg(long)]
     pub(crate) npy: bool,

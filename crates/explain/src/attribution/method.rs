@@ -236,6 +236,20 @@ impl Method {
         true
     }
 
+    /// What becomes of the relevance of biases.
+    pub fn set_biases(&mut self, biases: super::LrpBiases) -> bool {
+        let Method::Lrp(method) = self else { return false };
+        method.biases = biases;
+        true
+    }
+
+    /// How factors share the relevance of their product.
+    pub fn set_products(&mut self, products: super::LrpProducts) -> bool {
+        let Method::Lrp(method) = self else { return false };
+        method.products = products;
+        true
+    }
+
     /// How the image is cut up.
     pub fn set_segments(&mut self, segments: super::Segments) -> bool {
         let own = match self {

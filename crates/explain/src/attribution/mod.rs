@@ -34,6 +34,8 @@
 mod ask;
 mod baseline;
 mod cam;
+#[cfg(test)]
+mod conserves;
 mod deep_lift;
 mod effort;
 mod expected_gradients;
@@ -47,7 +49,9 @@ mod lrp;
 mod masks;
 mod memory;
 mod method;
+mod norm;
 mod occlusion;
+mod piece;
 pub(crate) mod random;
 mod rectified;
 mod resample;
@@ -75,7 +79,7 @@ pub use gradient::{Gradient, InputXGradient};
 pub use integrated_gradients::{IntegratedGradients, Quadrature};
 pub use kernel_shap::KernelShap;
 pub use lime::Lime;
-pub use lrp::{Lrp, LrpFirst, LrpRule};
+pub use lrp::{Absorbed, Lrp, LrpBiases, LrpFirst, LrpProducts, LrpRule};
 pub(crate) use masks::masked_values;
 pub use method::Method;
 pub use occlusion::Occlusion;
@@ -133,7 +137,11 @@ pub struct Attribution {
     pub sum: f64,
     /// What the sum should be by the method's own promise: `f(x) − f(baseline)`, `f(x)`.
     pub expected_sum: Option<f64>,
-    /// `sum − expected_sum`: the error of completeness, or of conservation.
+    /// Of layer-wise relevance propagation: relevance that did not arrive at the image, by what took
+    /// it.
+    pub absorbed: Option<Absorbed>,
+    /// `sum − expected_sum`, with what was absorbed on the side of the sum: the error of completeness,
+    /// or of conservation.
     pub error: Option<f64>,
     /// Images that went through the network, forward, or forward and back.
     pub evaluations: usize,
@@ -160,6 +168,7 @@ pub(crate) struct Raw {
     values: Vec<f32>,
     layer: Option<LayerMap>,
     expected: Option<f64>,
+    absorbed: Option<Absorbed>,
 }
 
 impl Raw {
@@ -167,12 +176,12 @@ impl Raw {
     pub(crate) fn image(values: Array3<f32>) -> Raw {
         let shape = values.shape().to_vec();
         let values = values.iter().copied().collect();
-        Raw { shape, values, layer: None, expected: None }
+        Raw { shape, values, layer: None, expected: None, absorbed: None }
     }
 
     /// Values `[H, W]`.
     pub(crate) fn map(shape: [usize; 2], values: Vec<f32>) -> Raw {
-        Raw { shape: shape.to_vec(), values, layer: None, expected: None }
+        Raw { shape: shape.to_vec(), values, layer: None, expected: None, absorbed: None }
     }
 
     pub(crate) fn with_layer(self, map: LayerMap) -> Raw {
@@ -182,6 +191,11 @@ impl Raw {
     /// With what the values should add up to.
     pub(crate) fn expecting(self, sum: f64) -> Raw {
         Raw { expected: Some(sum), ..self }
+    }
+
+    /// With what did not arrive.
+    pub(crate) fn absorbing(self, absorbed: Absorbed) -> Raw {
+        Raw { absorbed: Some(absorbed), ..self }
     }
 }
 
@@ -285,6 +299,7 @@ fn finished(
         return Err(Error::NoNumber { method: method.name().to_owned() });
     }
     let sum = ask::sum(&raw.values);
+    let all = sum + raw.absorbed.map_or(0.0, |absorbed| absorbed.total);
     Ok(Attribution {
         method: method.name().to_owned(),
         parameters: method.clone(),
@@ -294,7 +309,8 @@ fn finished(
         map: raw.layer,
         sum,
         expected_sum: raw.expected,
-        error: raw.expected.map(|expected| sum - expected),
+        absorbed: raw.absorbed,
+        error: raw.expected.map(|expected| all - expected),
         evaluations,
         seconds,
     })

@@ -436,17 +436,30 @@ fn what_makes_no_sense_is_refused_by_name() {
     method.set_layer("dense1");
     let error = refused(&method, 0, Output::Logit);
     assert!(error.contains("'dense1'") && error.contains("conv2"), "{error}");
-    // A softmax in the middle is none of the operators that relevance knows.
+    // What gives a position has no shares to hand on.
     let mut b = NetworkBuilder::new("odd");
-    b.input("x", &[1, 4, 4]).conv("conv", ConvSpec::new(2, 3)).softmax("odd one").flatten("flat");
-    let network = b.dense("logits", 2).build(1).unwrap();
+    b.input("x", &[1, 4, 4]).conv("conv", ConvSpec::new(2, 3)).flatten("flat");
+    let base = b.dense("logits", 2).build(1).unwrap();
+    let mut nodes = base.nodes().to_vec();
+    let op = cutaway_net::Op::ArgMax { axis: 0, keep: false, last: false };
+    let inputs = vec![cutaway_net::NodeId(1)];
+    let odd = cutaway_net::Node { name: "odd one".into(), op, inputs, params: vec![] };
+    nodes.insert(2, odd);
+    let take = |node: &mut cutaway_net::Node, place| node.inputs = vec![cutaway_net::NodeId(place)];
+    take(&mut nodes[3], 2);
+    take(&mut nodes[4], 3);
+    let mut params = base.params().to_vec();
+    (params[2].shape, params[2].values) = (vec![2, 4], vec![0.5; 8].into());
+    let metadata = base.metadata().clone();
+    let end = vec![cutaway_net::NodeId(4)];
+    let network = Network::new("odd", nodes, params, end, metadata).unwrap();
     let engine = Engine::compile(&network, &Options::default()).unwrap();
     let image = Array4::ones((1, 1, 4, 4));
     for name in ["lrp", "deeplift"] {
         let method = name.parse().unwrap();
         let error = attribute(&Question::new(&engine), image.view(), &[0], &method).unwrap_err();
         let error = error.to_string();
-        assert!(error.contains("'odd one'") && error.contains("Softmax"), "{error}");
+        assert!(error.contains("'odd one'") && error.contains("ArgMax"), "{error}");
     }
 }
 
@@ -529,13 +542,13 @@ fn ways_back_know_arithmetic_with_constants_and_gates() {
         assert!(distance(&own.values, &engine.values) < 1e-5, "gated: {gated}");
         assert!(own.values.iter().any(|v| v.abs() > 1e-4));
     }
-    let constant = arithmetic(false);
-    assert!(ask(&constant, "deeplift").unwrap().error.unwrap().abs() < 1e-5);
-    // A linear network without branches would conserve all; here constants receive their share.
-    let relevance = ask(&constant, "lrp").unwrap();
-    assert!(relevance.values.iter().all(|v| v.is_finite()));
-    for name in ["deeplift", "lrp"] {
-        let refused = ask(&arithmetic(true), name).unwrap_err().to_string();
-        assert!(refused.contains("'product'") && refused.contains("Mul"), "{refused}");
+    for gated in [false, true] {
+        let network = arithmetic(gated);
+        assert!(ask(&network, "deeplift").unwrap().error.unwrap().abs() < 1e-5);
+        let relevance = ask(&network, "lrp").unwrap();
+        let absorbed = relevance.absorbed.unwrap();
+        // Biases that are constants of their own are folded; what is left is accounted for.
+        assert!(relevance.error.unwrap().abs() < 1e-5, "{:?} {absorbed:?}", relevance.error);
+        assert!(absorbed.total.abs() > 1e-3 && relevance.values.iter().any(|v| v.abs() > 1e-4));
     }
 }

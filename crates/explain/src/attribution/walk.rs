@@ -4,16 +4,16 @@
 //! something else back (relevance, multipliers, rectified gradients) walk here: the activations of
 //! all nodes are taken in one forward pass, and a [`Rule`] says for one node at a time what its
 //! inputs receive. Where it needs a product with a node's Jacobian, or a forward pass with other
-//! weights, [`Piece`] compiles a network of that one node, so that whatever operator the engine
+//! weights, [`Piece`](super::piece::Piece) compiles a network of that one node, so that whatever operator the engine
 //! knows is known here, and as fast.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use cutaway_engine::{Engine, Options};
-use cutaway_net::{Binary, Metadata, Network, Node, NodeId, Op, Param, ParamId};
+use cutaway_engine::Engine;
+use cutaway_net::{Binary, Network, Node, NodeId, Op};
 use ndarray::{ArrayD, ArrayView4, Axis, Slice, Zip};
 
+use super::piece::Piece;
 use crate::Error;
 
 /// What a rule makes of a node.
@@ -28,16 +28,15 @@ pub(crate) struct Walk<'a> {
     method: &'static str,
     values: BTreeMap<NodeId, ArrayD<f32>>,
     from: NodeId,
+    /// Of each node up to `from`, whether it depends on the image.
+    varies: Vec<bool>,
 }
 
 /// One node on the way.
 pub(crate) struct Station<'a> {
-    pub(crate) engine: &'a Engine,
+    walk: &'a Walk<'a>,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
-    /// Name of the method, for errors.
-    pub(crate) method: &'static str,
-    values: &'a BTreeMap<NodeId, ArrayD<f32>>,
 }
 
 /// Images of a batch whose activations may be held at once.
@@ -62,7 +61,12 @@ impl<'a> Walk<'a> {
         let taps: Vec<NodeId> = (0..=from.0).filter(|&i| needed[i]).map(NodeId).collect();
         let mut activations = engine.forward(images, &taps)?;
         let values = taps.iter().map(|&id| (id, activations.take(id).expect("tapped"))).collect();
-        Ok(Walk { engine, method, values, from })
+        let mut varies = Vec::with_capacity(from.0 + 1);
+        for node in &network.nodes()[..=from.0] {
+            let own = matches!(node.op, Op::Input { .. });
+            varies.push(own || node.inputs.iter().any(|input| varies[input.0]));
+        }
+        Ok(Walk { engine, method, values, from, varies })
     }
 
     /// Value of a node that `from` depends on.
@@ -70,7 +74,8 @@ impl<'a> Walk<'a> {
         &self.values[&id]
     }
 
-    /// What the input receives when `from` receives `seed`.
+    /// What the input receives when `from` receives `seed`. What does not depend on the image receives
+    /// nothing.
     pub(crate) fn back(&self, seed: ArrayD<f32>, rule: &dyn Rule) -> Result<ArrayD<f32>, Error> {
         let network = self.engine.network();
         let mut received: BTreeMap<NodeId, ArrayD<f32>> = BTreeMap::new();
@@ -79,11 +84,10 @@ impl<'a> Walk<'a> {
             let id = NodeId(i);
             let Some(own) = received.remove(&id) else { continue };
             let at = self.station(id);
-            if at.node.inputs.is_empty() {
-                // A constant: what it receives ends here.
-                continue;
-            }
             for (&input, share) in at.node.inputs.iter().zip(rule.back(&at, &own)?) {
+                if !self.varies[input.0] {
+                    continue;
+                }
                 match received.get_mut(&input) {
                     Some(sum) => *sum += &share,
                     None => drop(received.insert(input, share)),
@@ -95,53 +99,69 @@ impl<'a> Walk<'a> {
     }
 
     fn station(&self, id: NodeId) -> Station<'_> {
-        let node = self.engine.network().node(id);
-        Station { engine: self.engine, id, node, method: self.method, values: &self.values }
+        Station { walk: self, id, node: self.engine.network().node(id) }
     }
 }
 
 impl Station<'_> {
     /// Value of one of the node's inputs.
     pub(crate) fn input(&self, index: usize) -> &ArrayD<f32> {
-        &self.values[&self.node.inputs[index]]
+        &self.walk.values[&self.node.inputs[index]]
     }
 
     /// Value of the node.
     pub(crate) fn output(&self) -> &ArrayD<f32> {
-        &self.values[&self.id]
+        &self.walk.values[&self.id]
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.walk.engine
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        self.walk.engine.network()
     }
 
     /// The error of a node that the method has no rule for.
     pub(crate) fn unknown(&self, problem: &str) -> Error {
         Error::Operator {
-            method: self.method,
+            method: self.walk.method,
             node: self.node.name.clone(),
             op: self.node.op.kind(),
             problem: problem.to_owned(),
         }
     }
 
-    /// The node alone, as a network from its first input to its output.
+    /// The node alone, as a network from those of its inputs that depend on the image.
     pub(crate) fn piece(&self) -> Result<Piece, Error> {
-        self.piece_with(&|_, values| values.to_vec())
+        Piece::new(self, &|_, values| values.to_vec())
     }
 
-    /// The same with other values of its parameters, made from their place and their values.
+    /// The same with other values of its parameters, made from their place and their values; of a node
+    /// without parameters, of the constants that it takes.
     pub(crate) fn piece_with(
         &self,
         change: &dyn Fn(usize, &[f32]) -> Vec<f32>,
     ) -> Result<Piece, Error> {
-        match self.data_inputs()[..] {
-            [place] => Piece::new(self.engine, self.id, place, change),
-            _ => Err(self.unknown("there is no rule for this function of several values")),
-        }
+        Piece::new(self, change)
     }
 
-    /// Places of the inputs that depend on the image: all but constants.
+    /// Places of the inputs that depend on the image.
     pub(crate) fn data_inputs(&self) -> Vec<usize> {
-        let network = self.engine.network();
-        let constant = |id: NodeId| matches!(network.node(id).op, Op::Constant { .. });
-        (0..self.node.inputs.len()).filter(|&i| !constant(self.node.inputs[i])).collect()
+        (0..self.node.inputs.len()).filter(|&i| self.walk.varies[self.node.inputs[i].0]).collect()
+    }
+
+    /// Values of the inputs that depend on the image.
+    pub(crate) fn data(&self) -> Vec<&ArrayD<f32>> {
+        self.data_inputs().into_iter().map(|i| self.input(i)).collect()
+    }
+
+    /// A value for every input out of those for the ones that depend on the image; no numbers for the
+    /// others.
+    pub(crate) fn for_all(&self, shares: Vec<ArrayD<f32>>) -> Vec<ArrayD<f32>> {
+        let mut all = vec![ArrayD::zeros(vec![0]); self.node.inputs.len()];
+        self.data_inputs().into_iter().zip(shares).for_each(|(i, share)| all[i] = share);
+        all
     }
 
     /// Values of the node's shape, summed to that of one of its inputs, which was repeated.
@@ -161,7 +181,12 @@ impl Station<'_> {
 
     /// Value of an input with axes of 1 in front of its own, as many as the node's output has.
     pub(crate) fn spread(&self, index: usize) -> ArrayD<f32> {
-        let mut value = self.input(index).clone();
+        self.spread_of(self.input(index))
+    }
+
+    /// The same of any value of one of the inputs' shapes.
+    pub(crate) fn spread_of(&self, value: &ArrayD<f32>) -> ArrayD<f32> {
+        let mut value = value.clone();
         while value.ndim() < self.output().ndim() {
             value = value.insert_axis(Axis(1));
         }
@@ -193,34 +218,27 @@ impl Station<'_> {
                 Ok(vec![gradient])
             }
             Op::ConcatAlong { axis } => Ok(self.parts(received, axis + 1)),
-            Op::Binary(binary) if self.data_inputs().len() > 1 => self.pairs(binary, received),
-            _ => self.gradient_of_one(received),
+            Op::Binary(Binary::Add) => Ok(self.pair(received.clone(), received.clone())),
+            Op::Binary(Binary::Sub) => Ok(self.pair(received.clone(), -received.clone())),
+            Op::Binary(Binary::Mul) => {
+                Ok(self.pair(received * &self.spread(1), received * &self.spread(0)))
+            }
+            _ => self.gradient_at(&self.data(), received),
         }
     }
 
-    /// The gradient of the one input that depends on the image, zeros for constants.
-    fn gradient_of_one(&self, received: &ArrayD<f32>) -> Result<Vec<ArrayD<f32>>, Error> {
-        let piece = self.piece()?;
-        let all = (0..self.node.inputs.len()).map(|i| match i == piece.place {
-            true => piece.backward(self.input(i), received),
-            false => Ok(ArrayD::zeros(self.input(i).raw_dim())),
-        });
-        all.collect()
+    /// The gradient at other values of the inputs that depend on the image.
+    pub(crate) fn gradient_at(
+        &self,
+        data: &[&ArrayD<f32>],
+        received: &ArrayD<f32>,
+    ) -> Result<Vec<ArrayD<f32>>, Error> {
+        Ok(self.for_all(self.piece()?.backward(data, received)?))
     }
 
-    /// The gradient of both terms or factors.
-    fn pairs(&self, binary: Binary, received: &ArrayD<f32>) -> Result<Vec<ArrayD<f32>>, Error> {
-        let (a, b) = match binary {
-            Binary::Add => (received.clone(), received.clone()),
-            Binary::Sub => (received.clone(), -received.clone()),
-            Binary::Mul => (received * &self.spread(1), received * &self.spread(0)),
-            Binary::Div => {
-                let share = received / &self.spread(1);
-                (share.clone(), -share * self.output())
-            }
-            _ => return Err(self.unknown("there is no rule for this function of two values")),
-        };
-        Ok(vec![self.gathered(a, 0), self.gathered(b, 1)])
+    /// What two inputs receive, of the output's shape, brought to their own.
+    pub(crate) fn pair(&self, a: ArrayD<f32>, b: ArrayD<f32>) -> Vec<ArrayD<f32>> {
+        vec![self.gathered(a, 0), self.gathered(b, 1)]
     }
 
     /// The parts of a concatenation along an axis.
@@ -234,100 +252,4 @@ impl Station<'_> {
         });
         parts.collect()
     }
-}
-
-/// A compiled network of a single node, of one of its inputs; the others are constants.
-pub(crate) struct Piece {
-    engine: Engine,
-    /// Place of that input.
-    place: usize,
-    /// The node.
-    end: NodeId,
-}
-
-impl Piece {
-    fn new(
-        engine: &Engine,
-        id: NodeId,
-        place: usize,
-        change: &dyn Fn(usize, &[f32]) -> Vec<f32>,
-    ) -> Result<Piece, Error> {
-        let network = engine.network();
-        let node = network.node(id);
-        let shape = network.shape(node.inputs[place]).to_vec();
-        let metadata = Metadata::for_input(&shape);
-        let name = format!("input of {}", node.name);
-        let mut nodes =
-            vec![Node { name, op: Op::Input { shape }, inputs: vec![], params: vec![] }];
-        let mut params: Vec<Param> = Vec::new();
-        let mut inputs = vec![NodeId(0)];
-        for (i, &input) in node.inputs.iter().enumerate().filter(|&(i, _)| i != place) {
-            let constant = network.node(input);
-            let first = params.len();
-            params.extend(constant.params.iter().map(|&param| network.param(param).clone()));
-            let params = (first..params.len()).map(ParamId).collect();
-            inputs.insert(
-                if i < place { inputs.len() - 1 } else { inputs.len() },
-                NodeId(nodes.len()),
-            );
-            nodes.push(Node { params, ..constant.clone() });
-        }
-        let first = params.len();
-        params.extend(node.params.iter().enumerate().map(|(place, &param)| {
-            let param = network.param(param).clone();
-            let values: Arc<[f32]> = change(place, &param.values).into();
-            Param { values, ..param }
-        }));
-        let end = NodeId(nodes.len());
-        let own = (first..params.len()).map(ParamId).collect();
-        nodes.push(Node { inputs, params: own, ..node.clone() });
-        let piece = Network::new(&node.name, nodes, params, vec![end], metadata)?;
-        let options = Options {
-            threads: engine.threads(),
-            isa: Some(engine.isa()),
-            strategy: engine.strategy(),
-        };
-        Ok(Piece { engine: Engine::compile(&piece, &options)?, place, end })
-    }
-
-    pub(crate) fn forward(&self, input: &ArrayD<f32>) -> Result<ArrayD<f32>, Error> {
-        let mut values = self.engine.forward(input.view(), &[self.end])?;
-        Ok(values.take(self.end).expect("tapped"))
-    }
-
-    /// The transposed Jacobian at `input` times `received`.
-    pub(crate) fn backward(
-        &self,
-        input: &ArrayD<f32>,
-        received: &ArrayD<f32>,
-    ) -> Result<ArrayD<f32>, Error> {
-        let seeds = [(self.end, received.clone())];
-        let gradients = self.engine.backward(input.view(), &seeds, &[NodeId(0)], false)?;
-        Ok(gradients.node(NodeId(0)).expect("asked for").clone())
-    }
-}
-
-/// Activation functions that work on each number alone.
-pub(crate) fn elementwise(kind: &str) -> bool {
-    const KINDS: [&str; 18] = [
-        "Relu",
-        "LeakyRelu",
-        "PRelu",
-        "Elu",
-        "Selu",
-        "Celu",
-        "Gelu",
-        "GeluTanh",
-        "Erf",
-        "Sigmoid",
-        "HardSigmoid",
-        "HardSwish",
-        "Tanh",
-        "Softplus",
-        "Softsign",
-        "Clip",
-        "Silu",
-        "Mish",
-    ];
-    KINDS.contains(&kind)
 }

@@ -57,6 +57,12 @@ fn set_counts(model: &Model, verb: &args::Attribute, methods: &mut [Method]) -> 
     if let Some(noise) = verb.noise {
         apply("--noise", &|method| method.set_noise(noise))?;
     }
+    if let Some(biases) = verb.biases {
+        apply("--biases", &|method| method.set_biases(biases))?;
+    }
+    if let Some(products) = verb.products {
+        apply("--products", &|method| method.set_products(products))?;
+    }
     if let Some(segments) = verb.segments {
         apply("--segments", &|method| method.set_segments(segments))?;
     }

@@ -185,6 +185,7 @@ pub(super) fn describe(model: &Model, one: &Explained) -> String {
     }
     let rows: Vec<Vec<String>> = one.attributions.iter().map(|a| row(model, a)).collect();
     text += &super::super::windows::table(&HEAD, &rows);
+    text += &one.attributions.iter().filter_map(arrived).collect::<String>();
     if !one.scores.is_empty() {
         let rows = one.attributions.iter().zip(&one.scores).map(|(a, s)| score_row(&a.method, s));
         text += &super::super::windows::table(&SCORE_HEAD, &rows.collect::<Vec<_>>());
@@ -200,6 +201,21 @@ pub(super) fn describe(model: &Model, one: &Explained) -> String {
         text += &super::super::windows::table(&head, &rows.collect::<Vec<_>>());
     }
     text
+}
+
+/// Of layer-wise relevance propagation: how much arrives at the image, and what took the rest.
+fn arrived(attribution: &Attribution) -> Option<String> {
+    let (absorbed, all) = (attribution.absorbed?, attribution.expected_sum?);
+    Some(format!(
+        "{}: of {all:.4} arrive {:.4}; biases took {:.4}, constants {:.4}, stabilisers {:.4}, \
+         expansions {:.4}\n",
+        attribution.method,
+        attribution.sum,
+        absorbed.biases,
+        absorbed.constants,
+        absorbed.stabilisers,
+        absorbed.expansions
+    ))
 }
 
 /// Heads of the table of scores.
