@@ -475,7 +475,7 @@ def attribute(sides, effort, folder):
         if effort.quick and name == "lime":
             counts["samples"] = 8
         ours = counts | OURS_ALONE.get(name, {})
-        batches = ATTRIBUTE_BATCHES if name in ATTRIBUTE_BATCHED and not effort.quick else ATTRIBUTE_BATCHES[-1:]
+        batches = ATTRIBUTE_BATCHES if name in ATTRIBUTE_BATCHED else (1,)
         runs = {"cutaway": lambda name=name, ours=ours: our_attribution(sides, model, name, ours)}
         for batch in batches:
             runs[batch] = lambda batch=batch: sides.torch_attribute(name, batch=batch, **counts)["seconds"]
