@@ -61,22 +61,31 @@ fn photographs_get_the_probabilities_that_torchvision_and_onnx_runtime_give_them
     let mut photos: Vec<PathBuf> =
         photos.filter(|file| file.extension().is_some_and(|e| e == "jpg")).collect();
     photos.sort();
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/torchvision_predict.py");
-    let theirs = Command::new(python).arg(script).arg(&model).args(&photos).output().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let script = fixtures.join("torchvision_predict.py");
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(python);
+    let theirs = command.arg(script).args([&model, folder.path()]).args(&photos).output().unwrap();
     assert!(theirs.status.success(), "{}", String::from_utf8_lossy(&theirs.stderr));
     let theirs: Vec<Vec<f64>> = serde_json::from_slice(&theirs.stdout).unwrap();
-    let files = photos.iter().map(|photo| text(photo));
-    let with = ["predict", "--model", text(&model), "--preprocess", "imagenet-torch"];
-    let ours = json(&with.into_iter().chain(files).collect::<Vec<_>>());
-    assert_eq!((theirs.len(), ours.as_array().unwrap().len()), (photos.len(), photos.len()));
-    for ((photo, theirs), ours) in photos.iter().zip(&theirs).zip(ours.as_array().unwrap()) {
-        let ours: Vec<f64> = serde_json::from_value(ours["probabilities"].clone()).unwrap();
-        let top = |row: &[f64]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-        assert_eq!(top(&ours), top(theirs), "{}", photo.display());
-        let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
-        let worst = differences.fold(0.0, f64::max);
-        assert!(worst < 1e-3, "{}: {worst}", photo.display());
+    // From the pixels that Pillow has decoded everything is the same; decoders of JPEG round differently.
+    let decoded =
+        photos.iter().map(|p| folder.path().join(p.file_name().unwrap()).with_extension("png"));
+    let decoded: Vec<PathBuf> = decoded.collect();
+    for (photos, tolerance) in [(&decoded, 1e-4), (&photos, 2e-2)] {
+        let with = ["predict", "--model", text(&model), "--preprocess", "imagenet-torch"];
+        let files = photos.iter().map(|photo| text(photo));
+        let ours = json(&with.into_iter().chain(files).collect::<Vec<_>>());
+        let ours = ours.as_array().unwrap();
+        assert_eq!((theirs.len(), ours.len()), (photos.len(), photos.len()));
+        for ((photo, theirs), ours) in photos.iter().zip(&theirs).zip(ours) {
+            let ours: Vec<f64> = serde_json::from_value(ours["probabilities"].clone()).unwrap();
+            let top = |row: &[f64]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+            assert_eq!(top(&ours), top(theirs), "{}", photo.display());
+            let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+            let worst = differences.fold(0.0, f64::max);
+            assert!(worst < tolerance, "{}: {worst}", photo.display());
+        }
     }
 }
 
@@ -170,7 +179,7 @@ fn a_detector_answers_at_the_place_that_the_photograph_speaks_for() {
     let covered = run(&[&["occlude", "--patch", "60", "--stride", "60"][..], &out].concat());
     assert_eq!(covered["classes"].as_array().unwrap().len(), 2);
     let explained = run(&[&["attribute", "--method", "gradient"][..], &out].concat());
-    assert!(explained["target"]["node"].as_str().unwrap().starts_with("scores["));
+    assert_eq!(explained["answer"], answer.as_str());
     // Face and background of another place.
     let other = run(&["predict", "--answer", "scores:0"]);
     assert_eq!(

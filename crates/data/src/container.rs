@@ -20,6 +20,31 @@ pub(crate) fn is_cut_short(format: ImageFormat, bytes: &[u8]) -> bool {
     format == ImageFormat::Jpeg && !reaches_end_of_jpeg(bytes)
 }
 
+/// Whether a JPEG has four components, which are inks.
+pub(crate) fn has_inks(format: ImageFormat, bytes: &[u8]) -> bool {
+    format == ImageFormat::Jpeg && jpeg_components(bytes) == Some(4)
+}
+
+/// The number of components that the frame's header says.
+fn jpeg_components(bytes: &[u8]) -> Option<u8> {
+    let mut at = 2;
+    loop {
+        let segment = bytes.get(at..)?;
+        match *segment.get(..2)? {
+            [0xff, 0xff] => at += 1,
+            // All frames but the markers of tables in between.
+            [0xff, 0xc0..=0xcf] if !matches!(segment[1], 0xc4 | 0xc8 | 0xcc) => {
+                return segment.get(9).copied();
+            }
+            [0xff, _] => {
+                let length = segment.get(2..4)?;
+                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+            }
+            _ => return None,
+        }
+    }
+}
+
 /// Frames of a GIF, counted up to 2.
 fn gif_frames(bytes: &[u8]) -> usize {
     // A table of colours has 2^(n + 1) entries of three bytes, where the top bit says that it is there.
@@ -107,6 +132,7 @@ mod tests {
                     [ImageFormat::Gif, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg]
                 {
                     let _ = (is_animated(format, &bytes), is_cut_short(format, &bytes));
+                    assert!(!has_inks(format, &bytes));
                 }
             }
         }

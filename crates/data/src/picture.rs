@@ -5,10 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{
-    DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits,
-    RgbImage,
-};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::resample::resample;
 use crate::{Error, Images, Result, container, write_atomically};
@@ -100,7 +97,7 @@ impl Picture {
         if container::is_animated(format, bytes) {
             notes.push("the file has several frames, the first is read".to_owned());
         }
-        if decoder.original_color_type() == ExtendedColorType::Cmyk8 {
+        if container::has_inks(format, bytes) {
             notes.push(
                 "its inks (CMYK) become red, green, blue without a colour profile".to_owned(),
             );

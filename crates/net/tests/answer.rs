@@ -6,8 +6,8 @@ use cutaway_net::{ConvSpec, Network, NetworkBuilder, Op, Row};
 fn detector() -> Network {
     let mut b = NetworkBuilder::new("detector");
     let image = b.input("image", &[1, 4, 4]).last();
-    b.conv("unused", ConvSpec::new(5, 1)).output();
-    b.at(image).conv("logits", ConvSpec::new(3, 1)).softmax("scores").output();
+    b.conv("logits", ConvSpec::new(3, 1)).softmax("scores").output();
+    b.at(image).conv("unused", ConvSpec::new(5, 1)).output();
     b.labels(["none", "face", "hand"]);
     b.build(1).unwrap()
 }
