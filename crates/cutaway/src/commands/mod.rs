@@ -169,7 +169,7 @@ fn open_with(
     let bgr = preprocess::is_bgr(arg, &read)?;
     let mut network = preprocess::fitted(read, arg)?;
     let assumed = arg.preprocess.is_empty() && preprocess::is_assumed(&network);
-    if assumed || !common.quiet {
+    if arg.model != "builtin" && (assumed || !common.quiet) {
         let mut note = format!("preprocessing: {}", network.metadata().preprocessing);
         if bgr {
             note += ", to a network that takes BGR";
