@@ -2,13 +2,14 @@
 //!
 //!     cargo run --release --bin make_seeds
 //!
-//! The ONNX files named `foreign-…` are cases of `crates/engine/tests/fixtures/make_onnx_operators.py`.
+//! The ONNX files named `foreign-…` are cases of `crates/engine/tests/fixtures/make_onnx_operators.py`; pictures in formats
+//! that Cutaway does not write are those of `crates/data/tests/fixtures/make_pictures.py`.
 
 use std::error::Error;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use cutaway_data::Images;
+use cutaway_data::{Images, Picture};
 use cutaway_data::idx::Array;
 use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, PoolSpec, onnx};
 use cutaway_recurrent::cells::Cell;
@@ -20,6 +21,7 @@ use flate2::{Compression, GzBuilder};
 
 fn main() -> Result<(), Box<dyn Error>> {
     idx(&folder("idx")?)?;
+    pictures(&folder("picture")?)?;
     networks(&folder("onnx")?)?;
     checkpoints(&folder("checkpoint")?)?;
     problems(&folder("problem")?)?;
@@ -43,6 +45,29 @@ fn idx(folder: &Path) -> Result<(), Box<dyn Error>> {
         array.write(&folder.join(format!("{name}.idx")), false)?;
         array.write(&folder.join(format!("{name}.idx.gz")), true)?;
     }
+    Ok(())
+}
+
+/// Every kind of file that is read, grey and colour.
+fn pictures(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for (name, channels) in [("grey", 1), ("colour", 3)] {
+        let pixels = (0..5 * 4 * channels).map(|i| (37 * i) as u8).collect();
+        Picture::new(5, 4, channels, pixels)?.write_png(&folder.join(format!("{name}.png")))?;
+    }
+    std::fs::write(folder.join("plain.pgm"), "P2\n3 2\n255\n0 50 100\n150 200 250\n")?;
+    std::fs::write(folder.join("binary.ppm"), b"P6\n2 1\n255\n\x01\x02\x03\xfd\xfe\xff")?;
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/data/tests/fixtures");
+    for name in [
+        "animated.gif", "animated.png", "animated.webp", "cmyk.jpg", "grey.jpg", "one_bit.png",
+        "palette_clear.png", "progressive.jpg", "rotated.jpg",
+    ] {
+        std::fs::copy(made.join(name), folder.join(name))?;
+    }
+    // Two pixels of 24 bits, each row filled up to 4 bytes.
+    let mut bmp = b"BM\x3e\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x02\0\0\0\x01\0\0\0\x01\0\x18\0".to_vec();
+    bmp.resize(54, 0);
+    bmp.extend([1, 2, 3, 253, 254, 255, 0, 0]);
+    std::fs::write(folder.join("colour.bmp"), bmp)?;
     Ok(())
 }
 

@@ -116,18 +116,23 @@ pub(crate) struct ModelArg {
     #[arg(long, default_value = "builtin", value_name = "FILE")]
     pub(crate) model: String,
     /// How images become the network's input, instead of what the file says: mnist, imagenet-torch,
-    /// imagenet-tf, raw255, or a TOML file (size, resize, crop, order, scale, mean, std)
-    #[arg(long, value_name = "PRESET|FILE")]
-    pub(crate) preprocess: Option<String>,
+    /// imagenet-tf, raw255, or a TOML file; then single settings KEY=VALUE, such as
+    /// resize=shortest:256, crop=centre, order=bgr, scale=1/255, mean=…, std=…
+    #[arg(long, value_name = "PRESET|FILE|KEY=VALUE")]
+    pub(crate) preprocess: Vec<String>,
     /// Names of the classes instead of those that the file has: `imagenet`, or a file, one a line
     #[arg(long, value_name = "imagenet|FILE")]
     pub(crate) labels: Option<PathBuf>,
+    /// The output whose numbers are the scores of the classes, and the place in it where it has
+    /// several: scores:12, scores:3,4, or scores:*,12 with a star for the axis of the classes
+    #[arg(long, value_name = "NAME[:PLACE]")]
+    pub(crate) answer: Option<String>,
 }
 
 impl ModelArg {
     /// The model as it is, without flags of its own.
     pub(crate) fn plain(model: &str) -> Self {
-        Self { model: model.to_owned(), preprocess: None, labels: None }
+        Self { model: model.to_owned(), preprocess: vec![], labels: None, answer: None }
     }
 }
 
@@ -151,7 +156,7 @@ pub(crate) struct SampleArgs {
     /// The first correctly classified test sample of a class; may be given several times
     #[arg(long, value_name = "D")]
     pub(crate) digit: Vec<usize>,
-    /// An image file (PNG, JPEG, BMP, WebP); may be given several times
+    /// An image file (PNG, JPEG, WebP, BMP, GIF, PNM); may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,
     /// Stretch image files of another size to the model's, where its preprocessing has no rule for it
@@ -259,12 +264,15 @@ pub(crate) struct Filters {
 
 #[derive(ClapArgs, Debug)]
 pub(crate) struct Predict {
-    /// Image files (PNG, JPEG, BMP, WebP)
+    /// Image files (PNG, JPEG, WebP, BMP, GIF, PNM)
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArg,
     #[command(flatten)]
     pub(crate) samples: SampleArgs,
+    /// Write each image file's picture beside what the network is shown of it into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

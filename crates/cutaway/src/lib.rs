@@ -30,4 +30,4 @@ pub use cutaway_train as train;
 
 mod model;
 
-pub use model::{Error, Model};
+pub use model::{Error, Look, Model};

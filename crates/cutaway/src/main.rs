@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod answer;
 mod args;
 mod chapters;
 mod commands;

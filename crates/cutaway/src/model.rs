@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cutaway_data::{Images, Picture};
 use cutaway_engine::{Engine, Options};
-use cutaway_net::{Fit, Metadata, Network, onnx};
+use cutaway_net::{Fit, Network, onnx};
 use ndarray::{Array2, ArrayD, IxDyn};
 
 /// The reference CNN trained on MNIST, see `models/README.md`.
@@ -26,7 +26,8 @@ pub enum Error {
     /// The network has no scores of classes.
     #[error(
         "the model's output '{node}' has shape {shape:?}: it is no classifier, with one number a \
-         class; `summary`, `filters` and `maps` can show it"
+         class; name the scores of a place in it, as in --answer {node}:0, or give an image, and the \
+         place is found"
     )]
     NoClassifier {
         /// The output.
@@ -160,31 +161,59 @@ impl Model {
     /// # Errors
     /// If the file is no picture, or has a size that cannot be brought to the model's.
     pub fn picture(&self, path: &Path, resize: bool) -> Result<Images, Error> {
-        let p = &self.network().metadata().preprocessing;
-        let picture = Picture::read(path)?.with_channels(p.channels)?;
-        let found = [picture.height, picture.width, p.channels];
-        let expected = [p.height, p.width, p.channels];
-        if found == expected {
-            return Ok(picture.to_images());
-        }
-        let wrong_size = || size_error(&path.display().to_string(), found, expected);
-        let fitted = match p.fit {
-            Fit::Exact if !resize => return Err(wrong_size()),
-            Fit::Exact | Fit::Stretch => picture.resized(p.height, p.width),
-            Fit::Crop(None) => picture.centre(p.height, p.width).ok_or_else(wrong_size)?,
-            Fit::Crop(Some(side)) => picture
-                .shorter_side(side)
-                .and_then(|picture| picture.centre(p.height, p.width))
-                .ok_or_else(wrong_size)?,
-        };
-        Ok(fitted.to_images())
+        Ok(self.look(path, resize)?.images)
     }
 
-    /// Whether the preprocessing was guessed: the file says nothing of it, nor of labels or training.
-    pub fn preprocessing_is_assumed(&self) -> bool {
-        let network = self.network();
-        *network.metadata() == Metadata::for_input(network.shape(network.input()))
+    /// [`Model::picture`] with the picture that it was made of.
+    ///
+    /// # Errors
+    /// As [`Model::picture`].
+    pub fn look(&self, path: &Path, resize: bool) -> Result<Look, Error> {
+        let p = &self.network().metadata().preprocessing;
+        let (picture, notes) = Picture::read_with_notes(path)?;
+        let original = picture.with_channels(p.channels)?;
+        let (own, wanted) = ([original.height, original.width], [p.height, p.width]);
+        let whole = [0.0, 0.0, own[0] as f64, own[1] as f64];
+        let wrong_size = || {
+            let of = |[height, width]: [usize; 2]| [height, width, p.channels];
+            size_error(&path.display().to_string(), of(own), of(wanted))
+        };
+        // The part of `from`, of which one pixel is `1 / scale` of the original's.
+        let part = |from: &Picture, scale: f64| {
+            let [top, left] = Picture::centre_place([from.height, from.width], wanted)?;
+            Some([top, left, p.height, p.width].map(|n| n as f64 / scale))
+        };
+        let (fitted, part) = match p.fit {
+            Fit::Exact | Fit::Stretch if own == wanted => (original.clone(), Some(whole)),
+            Fit::Exact if !resize => return Err(wrong_size()),
+            Fit::Exact | Fit::Stretch => (original.resized(p.height, p.width), Some(whole)),
+            Fit::Crop(None) => {
+                let fitted = original.centre(p.height, p.width).ok_or_else(wrong_size)?;
+                (fitted, part(&original, 1.0))
+            }
+            Fit::Crop(Some(side)) => {
+                let large = original.shorter_side(side).ok_or_else(wrong_size)?;
+                let scale = side as f64 / own[0].min(own[1]) as f64;
+                (large.centre(p.height, p.width).ok_or_else(wrong_size)?, part(&large, scale))
+            }
+        };
+        let part = part.ok_or_else(wrong_size)?;
+        Ok(Look { images: fitted.to_images(), original, part, notes })
     }
+}
+
+/// A picture file as a model takes it.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What the network is shown: one image of its size.
+    pub images: Images,
+    /// The file's picture, in the channels of the network.
+    pub original: Picture,
+    /// The part of the original that is shown: top, left, height and width in its pixels.
+    pub part: [f64; 4],
+    /// What was done to the file's picture that a viewer may not expect, such as
+    /// `what is transparent is laid over white`.
+    pub notes: Vec<String>,
 }
 
 fn size_error(what: &str, found: [usize; 3], expected: [usize; 3]) -> Error {

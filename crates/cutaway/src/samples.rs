@@ -1,11 +1,12 @@
 //! Images chosen on the command line: the same flags and the same rules for every verb.
 
 use cutaway::Model;
-use cutaway::data::{Dataset, Images};
+use cutaway::data::{Dataset, Images, Picture};
 pub(crate) use cutaway::probe::best;
 use ndarray::{Array3, Ix4};
 
 use crate::args::{Common, SampleArgs};
+use crate::console;
 use crate::error::{Error, Result};
 
 /// One image that a verb works on.
@@ -19,6 +20,16 @@ pub(crate) struct Sample {
     pub(crate) label: Option<usize>,
     /// The one image, 0..=255, as the model's preprocessing takes it.
     pub(crate) pixels: Images,
+    /// What the file of an image file holds.
+    pub(crate) original: Option<Original>,
+}
+
+/// The picture of a file before it was brought to the network's size.
+#[derive(Clone, Debug)]
+pub(crate) struct Original {
+    pub(crate) picture: Picture,
+    /// The part that the network is shown: top, left, height and width in the picture's pixels.
+    pub(crate) part: [f64; 4],
 }
 
 impl Sample {
@@ -51,7 +62,9 @@ pub(crate) fn choose(
 ) -> Result<Chosen> {
     let mut samples = Vec::new();
     for file in &args.image {
-        samples.push(from_file(model, file, args)?);
+        let (sample, notes) = from_file(model, file, args)?;
+        notes.iter().for_each(|note| console::say(&format!("note: {}: {note}", sample.source)));
+        samples.push(sample);
     }
     let named = !args.image.is_empty() || !args.sample.is_empty() || !args.digit.is_empty();
     let digits = if named { &args.digit[..] } else { default };
@@ -68,17 +81,20 @@ pub(crate) fn choose(
     Ok(Chosen { dataset: Some(dataset), samples })
 }
 
-/// An image file as the model takes it.
+/// The sample of an image file, and what a viewer of the file may not expect of it.
 pub(crate) fn from_file(
     model: &Model,
     file: &std::path::Path,
     args: &SampleArgs,
-) -> Result<Sample> {
-    let mut pixels = model.picture(file, args.resize)?;
+) -> Result<(Sample, Vec<String>)> {
+    let look = model.look(file, args.resize)?;
+    let mut pixels = look.images;
     if args.invert {
         pixels.pixels.iter_mut().for_each(|p| *p = 255 - *p);
     }
-    Ok(Sample { source: file.display().to_string(), index: None, label: None, pixels })
+    let original = Some(Original { picture: look.original, part: look.part });
+    let source = file.display().to_string();
+    Ok((Sample { source, index: None, label: None, pixels, original }, look.notes))
 }
 
 /// The test sample at an index.
@@ -96,6 +112,7 @@ pub(crate) fn from_test(dataset: &Dataset, index: usize) -> Result<Sample> {
         index: Some(index),
         label: Some(dataset.test.label(index)),
         pixels: dataset.test.select(&[index]),
+        original: None,
     })
 }
 
@@ -118,4 +135,30 @@ pub(crate) fn first_correct(model: &Model, dataset: &Dataset, class: usize) -> R
     Err(Error::Usage(format!(
         "--digit {class}: the test set has no sample of this class that the model gets right"
     )))
+}
+
+/// Says so where the model gives every class the same probability, for this image and for its negative:
+/// what a map of such an answer shows is rounding.
+pub(crate) fn say_if_flat(model: &Model, sample: &Sample, probabilities: &[f32]) -> Result<()> {
+    if probabilities.len() < 2 || !is_flat(probabilities) {
+        return Ok(());
+    }
+    let mut negative = sample.pixels.clone();
+    negative.pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+    let other = model.predict(&negative, &[0])?;
+    if is_flat(&other.row(0).to_vec()) {
+        console::say(&format!(
+            "note: the model gives every class the same probability, {:.4}, for {} as for its \
+             negative: the answer does not depend on the picture, and maps of it show nothing",
+            probabilities[0], sample.source
+        ));
+    }
+    Ok(())
+}
+
+/// Whether all numbers are the same, but for rounding.
+fn is_flat(probabilities: &[f32]) -> bool {
+    let most = probabilities.iter().copied().fold(f32::MIN, f32::max);
+    let least = probabilities.iter().copied().fold(f32::MAX, f32::min);
+    most - least <= 1e-4 * most
 }

@@ -32,6 +32,7 @@ mod atomic;
 mod cache;
 mod catalog;
 mod centre;
+mod container;
 mod dataset;
 mod error;
 mod fetch;
@@ -44,6 +45,7 @@ mod open;
 mod options;
 mod picture;
 mod random;
+mod resample;
 pub mod sequences;
 pub mod strokes;
 

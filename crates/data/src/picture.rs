@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::imageops::{self, FilterType};
+use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-use crate::{Error, Images, Result, write_atomically};
+use crate::resample::resample;
+use crate::{Error, Images, Result, container, write_atomically};
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -34,8 +35,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Reads a picture file: PNG, JPEG, WebP, BMP, GIF (its first frame) or PNM, told apart by the
-    /// content.
+    /// Reads a picture file: PNG, JPEG, WebP, BMP, GIF (of animations the first frame) or PNM, told apart
+    /// by the content.
     ///
     /// 16-bit values are reduced to 8 bits, transparency is laid over white, and the orientation
     /// that a camera noted is applied. Grey files give one channel, all others three.
@@ -44,6 +45,15 @@ impl Picture {
     /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is no picture, is
     /// damaged, or is larger than 256 MiB, 16,384 pixels a side or 134 million pixels.
     pub fn read(path: &Path) -> Result<Self> {
+        Ok(Self::read_with_notes(path)?.0)
+    }
+
+    /// [`Picture::read`], and what was done to the file's picture that a viewer may not expect, each in
+    /// a few words such as `what is transparent is laid over white`.
+    ///
+    /// # Errors
+    /// As [`Picture::read`].
+    pub fn read_with_notes(path: &Path) -> Result<(Self, Vec<String>)> {
         let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
         let mut bytes = Vec::new();
         let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
@@ -52,7 +62,7 @@ impl Picture {
             let problem = format!("the file is larger than {MAX_FILE_BYTES} bytes");
             return Err(Error::format(path, "file", problem, ADVICE));
         }
-        Self::from_bytes(path, &bytes)
+        Self::from_bytes_with_notes(path, &bytes)
     }
 
     /// Reads a picture file from memory; `name` stands for the file in messages.
@@ -60,41 +70,48 @@ impl Picture {
     /// # Errors
     /// As [`Picture::read`].
     pub fn from_bytes(name: &Path, bytes: &[u8]) -> Result<Self> {
-        let damaged = |error: image::ImageError| {
-            let problem = format!("the picture cannot be decoded ({error})");
-            Error::format(name, "picture data", problem, ADVICE)
-        };
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_DECODED_BYTES);
+        Ok(Self::from_bytes_with_notes(name, bytes)?.0)
+    }
+
+    /// [`Picture::read_with_notes`] from memory; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// As [`Picture::read`].
+    pub fn from_bytes_with_notes(name: &Path, bytes: &[u8]) -> Result<(Self, Vec<String>)> {
+        let refused = |error: image::ImageError| refused(name, &error);
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
             .map_err(|error| Error::io(name, "read", error))?;
-        if reader.format().is_none() {
+        let Some(format) = reader.format() else {
             let problem = "the file is no picture of a known format";
             return Err(Error::format(name, "byte 0", problem, ADVICE));
+        };
+        reader.limits(limits());
+        let mut decoder = reader.into_decoder().map_err(refused)?;
+        check_size(name, &decoder)?;
+        if container::is_cut_short(format, bytes) {
+            let problem = "the picture cannot be decoded (the file ends before the picture does)";
+            return Err(Error::format(name, "picture data", problem, ADVICE));
         }
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder().map_err(damaged)?;
-        let (width, height) = decoder.dimensions();
-        let area = u64::from(width) * u64::from(height);
-        // The library checks what its decoders need besides the picture, not the picture itself.
-        if area > MAX_PIXELS || decoder.total_bytes() > MAX_DECODED_BYTES {
-            let problem = format!(
-                "the picture has {width}×{height} pixels and takes {} MiB to decode; pictures of up \
-                 to {} million pixels and {} MiB are read",
-                decoder.total_bytes() >> 20,
-                MAX_PIXELS / 1_000_000,
-                MAX_DECODED_BYTES >> 20
+        let mut notes = Vec::new();
+        if container::is_animated(format, bytes) {
+            notes.push("the file has several frames, the first is read".to_owned());
+        }
+        if container::has_inks(format, bytes) {
+            notes.push(
+                "its inks (CMYK) become red, green, blue without a colour profile".to_owned(),
             );
-            return Err(Error::format(name, "picture size", problem, "shrink it first"));
         }
-        let orientation =
-            decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
-        let mut decoded = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut decoded = DynamicImage::from_decoder(decoder).map_err(refused)?;
+        if orientation != Orientation::NoTransforms {
+            notes.push("it is turned as the camera noted".to_owned());
+        }
         decoded.apply_orientation(orientation);
-        Ok(match decoded {
+        if decoded.color().bytes_per_pixel() / decoded.color().channel_count() > 1 {
+            notes.push("its values are reduced to 8 bits".to_owned());
+        }
+        let picture = match decoded {
             // Nothing to change, and no second copy.
             DynamicImage::ImageRgb8(image) => {
                 Self::from_raw(image.dimensions(), 3, image.into_raw())
@@ -102,8 +119,18 @@ impl Picture {
             DynamicImage::ImageLuma8(image) => {
                 Self::from_raw(image.dimensions(), 1, image.into_raw())
             }
-            other => Self::over_white(&other),
-        })
+            other => {
+                let (picture, transparent) = Self::over_white(&other);
+                if transparent {
+                    notes.push("what is transparent is laid over white".to_owned());
+                }
+                picture
+            }
+        };
+        if picture.pixels.is_empty() {
+            return Err(Error::format(name, "picture size", "the picture has no pixels", ADVICE));
+        }
+        Ok((picture, notes))
     }
 
     /// Makes a picture of plain values.
@@ -126,10 +153,12 @@ impl Picture {
         Self { height: height as usize, width: width as usize, channels, pixels }
     }
 
-    /// Lays what is transparent over white, as a picture viewer does.
-    fn over_white(decoded: &DynamicImage) -> Self {
+    /// Lays what is transparent over white, as a picture viewer does; and whether anything was.
+    fn over_white(decoded: &DynamicImage) -> (Self, bool) {
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-        let blend = |value: u8, alpha: u8| {
+        let mut transparent = false;
+        let mut blend = |value: u8, alpha: u8| {
+            transparent |= alpha < 255;
             let alpha = u32::from(alpha);
             ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8
         };
@@ -141,7 +170,7 @@ impl Picture {
             let grey = decoded.to_luma_alpha8();
             (1, grey.pixels().map(|p| blend(p.0[0], p.0[1])).collect())
         };
-        Self { height, width, channels, pixels }
+        (Self { height, width, channels, pixels }, transparent)
     }
 
     /// The picture with one channel; colours by their luminance (ITU-R BT.709).
@@ -179,24 +208,18 @@ impl Picture {
     }
 
     /// The picture stretched or shrunk to `height`×`width`, with linear interpolation (over all
-    /// the pixels that fall into one, when shrunk).
+    /// the pixels that fall into one, when shrunk): the numbers of Pillow's `resize` with `BILINEAR`.
     ///
     /// # Panics
     /// Where a size is 0 or does not fit into 32 bits.
     pub fn resized(&self, height: usize, width: usize) -> Self {
         assert!(height > 0 && width > 0, "a picture has at least one pixel");
+        assert!(height.max(width) <= u32::MAX as usize, "a 32-bit size");
         if (height, width) == (self.height, self.width) {
             return self.clone();
         }
-        let target = [width, height].map(|side| u32::try_from(side).expect("a 32-bit size"));
-        let resize = |image: DynamicImage| {
-            imageops::resize(&image, target[0], target[1], FilterType::Triangle)
-        };
-        let resized = DynamicImage::ImageRgba8(resize(self.to_dynamic()));
-        let pixels = match self.channels {
-            1 => resized.to_rgb8().pixels().map(|pixel| pixel.0[0]).collect(),
-            _ => resized.to_rgb8().into_raw(),
-        };
+        let own = [self.height, self.width];
+        let pixels = resample(&self.pixels, own, self.channels, [height, width]);
         Self { height, width, channels: self.channels, pixels }
     }
 
@@ -216,17 +239,21 @@ impl Picture {
 
     /// The middle `height`×`width` of the picture; `None` where it is smaller.
     pub fn centre(&self, height: usize, width: usize) -> Option<Self> {
-        let rows = self.height.checked_sub(height)?;
-        let columns = self.width.checked_sub(width)?;
-        // Halves to the even number, as Python's `round`, by which torchvision places its crop.
-        let half = |n: usize| n / 2 + usize::from(n % 4 == 3);
-        let (top, left) = (half(rows), half(columns));
+        let [top, left] = Self::centre_place([self.height, self.width], [height, width])?;
         let row = |y: usize| {
             let start = (y * self.width + left) * self.channels;
             &self.pixels[start..start + width * self.channels]
         };
         let pixels = (top..top + height).flat_map(row).copied().collect();
         Some(Self { height, width, channels: self.channels, pixels })
+    }
+
+    /// Row and column where the middle `part` of a `whole` begins, both height and width, as
+    /// torchvision places its crop; `None` where the part is larger.
+    pub fn centre_place(whole: [usize; 2], part: [usize; 2]) -> Option<[usize; 2]> {
+        // Halves to the even number, as Python's `round`.
+        let half = |n: usize| n / 2 + usize::from(n % 4 == 3);
+        Some([half(whole[0].checked_sub(part[0])?), half(whole[1].checked_sub(part[1])?)])
     }
 
     /// The picture as a data set's images would hold it: one image, label 0.
@@ -279,6 +306,51 @@ impl Picture {
         };
         image.expect("as many values as the sizes say")
     }
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    limits
+}
+
+/// Refuses what would take too much memory, before it is decoded: the library checks what its decoders
+/// need besides the picture, not the picture itself.
+fn check_size(name: &Path, decoder: &impl ImageDecoder) -> Result<()> {
+    let (width, height) = decoder.dimensions();
+    let area = u64::from(width) * u64::from(height);
+    if area == 0 {
+        let problem = format!("the picture has {width}×{height} pixels");
+        return Err(Error::format(name, "picture size", problem, ADVICE));
+    }
+    if area <= MAX_PIXELS && decoder.total_bytes() <= MAX_DECODED_BYTES {
+        return Ok(());
+    }
+    let problem = format!(
+        "the picture has {width}×{height} pixels and takes {} MiB to decode; {}",
+        decoder.total_bytes() >> 20,
+        bounds()
+    );
+    Err(Error::format(name, "picture size", problem, "shrink it first"))
+}
+
+fn bounds() -> String {
+    format!(
+        "pictures of up to {MAX_SIDE} pixels a side, {} million pixels and {} MiB are read",
+        MAX_PIXELS / 1_000_000,
+        MAX_DECODED_BYTES >> 20
+    )
+}
+
+fn refused(name: &Path, error: &image::ImageError) -> Error {
+    if matches!(error, image::ImageError::Limits(_)) {
+        let problem = format!("the picture is too large ({error}); {}", bounds());
+        return Error::format(name, "picture size", problem, "shrink it first");
+    }
+    let problem = format!("the picture cannot be decoded ({error})");
+    Error::format(name, "picture data", problem, ADVICE)
 }
 
 /// Space around the images of a contact sheet, in pixels.

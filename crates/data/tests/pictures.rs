@@ -87,7 +87,7 @@ fn a_picture_of_absurd_size_is_refused() {
     };
     png.extend_from_slice(&crc.to_be_bytes());
     png.extend_from_slice(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
-    says(&decode(&png).unwrap_err().to_string(), &["cannot be decoded"]);
+    says(&decode(&png).unwrap_err().to_string(), &["too large"]);
     // And a BMP that says so.
     let mut bmp =
         encode(&DynamicImage::from(ImageBuffer::from_pixel(2, 2, Luma([0_u8]))), ImageFormat::Bmp);
@@ -349,9 +349,96 @@ fn the_orientation_that_a_camera_noted_is_applied() {
     red_then_blue(&picture, [4 * 16 + 8, 20 * 16 + 8]);
 }
 
+/// A fixture with the notes that its reading gives.
+fn noted(name: &str) -> (Picture, String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let (picture, notes) = Picture::read_with_notes(&folder.join(name)).unwrap();
+    (picture, notes.join("; "))
+}
+
 #[test]
-fn of_an_animation_the_first_frame_is_read() {
-    red_then_blue(&fixture("animated.gif"), [4 * 24 + 4, 4 * 24 + 20]);
+fn of_an_animation_the_first_frame_is_read_and_that_is_said() {
+    for name in ["animated.gif", "animated.png", "animated.webp"] {
+        let (picture, notes) = noted(name);
+        assert_eq!((picture.height, picture.width), (16, 24), "{name}");
+        red_then_blue(&picture, [4 * 24 + 4, 4 * 24 + 20]);
+        says(&notes, &["several frames", "first"]);
+    }
+    for name in ["single.gif", "photo.png", "palette.png", "progressive.jpg"] {
+        assert_eq!(noted(name).1, "", "{name}");
+    }
+}
+
+#[test]
+fn palettes_bits_and_progressive_files_are_read() {
+    for name in ["palette.png", "progressive.jpg", "single.gif"] {
+        red_then_blue(&fixture(name), [4 * 24 + 4, 4 * 24 + 20]);
+    }
+    let (picture, notes) = noted("palette_clear.png");
+    assert_eq!(picture.pixels[(4 * 24 + 20) * 3..][..3], [255; 3]);
+    says(&notes, &["transparent", "white"]);
+    let grey = fixture("grey.jpg");
+    assert_eq!(grey.channels, 1);
+    // Of (220, 30, 40) the luminance by ITU-R BT.601 is 88; of (20, 60, 200), 64.
+    assert!(grey.pixels[4 * 24 + 4].abs_diff(88) < 4 && grey.pixels[4 * 24 + 20].abs_diff(64) < 4);
+    let bits = fixture("one_bit.png");
+    assert!(bits.pixels.iter().all(|&value| value == 0 || value == 255));
+}
+
+#[test]
+fn what_was_done_to_a_picture_is_said() {
+    says(&noted("cmyk.jpg").1, &["CMYK"]);
+    says(&noted("rotated.jpg").1, &["camera"]);
+    let deep = DynamicImage::from(ImageBuffer::from_pixel(2, 1, Luma([0x1234_u16])));
+    let png = encode(&deep, ImageFormat::Png);
+    let (_, notes) = Picture::from_bytes_with_notes(Path::new("deep"), &png).unwrap();
+    assert_eq!(notes, ["its values are reduced to 8 bits"]);
+    // An alpha channel that hides nothing is not worth a word.
+    let clear = DynamicImage::from(ImageBuffer::from_pixel(2, 1, Rgba([9_u8, 9, 9, 255])));
+    let png = encode(&clear, ImageFormat::Png);
+    assert!(Picture::from_bytes_with_notes(Path::new("a"), &png).unwrap().1.is_empty());
+}
+
+#[test]
+fn files_that_were_cut_short_are_refused_with_their_name() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let names = ["photo.png", "grey.jpg", "progressive.jpg", "cmyk.jpg", "single.gif"];
+    for name in names {
+        let bytes = fs::read(folder.join(name)).unwrap();
+        for kept in [bytes.len() / 2, bytes.len() - bytes.len() / 10, 20] {
+            let cut = Picture::from_bytes(Path::new(name), &bytes[..kept]);
+            let message = cut.expect_err(&format!("{name}, {kept} bytes")).to_string();
+            says(&message, &[name, "picture"]);
+        }
+    }
+}
+
+/// The header of a PNG of this size with 8-bit colours, and the beginning of its data.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut header = b"IHDR".to_vec();
+    header.extend([width.to_be_bytes(), height.to_be_bytes()].concat());
+    header.extend([8, 2, 0, 0, 0]);
+    for chunk in [header, b"IDAT\x78\x9c".to_vec()] {
+        png.extend((chunk.len() as u32 - 4).to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(&chunk);
+        png.extend(chunk);
+        png.extend(crc.sum().to_be_bytes());
+    }
+    png
+}
+
+#[test]
+fn a_picture_of_20000_by_20000_pixels_is_refused_by_its_header() {
+    let message = decode(&png_header(20_000, 20_000)).unwrap_err().to_string();
+    says(&message, &["picture:", "too large", "16384 pixels a side", "shrink it first"]);
+    let message = decode(&png_header(16_000, 16_000)).unwrap_err().to_string();
+    says(&message, &["16000×16000", "134 million", "shrink it first"]);
+    for (width, height) in [(0, 5), (5, 0), (0, 0)] {
+        let message = decode(&png_header(width, height)).unwrap_err().to_string();
+        says(&message, &["picture:"]);
+    }
 }
 
 #[test]
@@ -371,8 +458,14 @@ fn resizing_and_cropping_agree_with_torchvision() {
     let crop = photo.shorter_side(24).unwrap().centre(19, 19).unwrap();
     let expected = fixture("photo_resize24_crop19.png");
     assert_eq!((crop.height, crop.width), (expected.height, expected.width));
-    let worst = crop.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max();
-    // Both round to 8 bits, between the two passes, too.
-    assert!(worst <= Some(2), "{worst:?}");
+    assert_eq!(crop.pixels, expected.pixels);
     assert!(photo.centre(38, 10).is_none());
+}
+
+#[test]
+fn resizing_agrees_with_pillow_to_the_bit() {
+    let photo = fixture("photo.png");
+    for (height, width) in [(100, 80), (5, 7)] {
+        assert_eq!(photo.resized(height, width), fixture(&format!("photo_{height}x{width}.png")));
+    }
 }

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod answer;
 mod builder;
 mod error;
 mod graph;
@@ -39,6 +40,7 @@ mod shape;
 mod summary;
 pub mod tensor_file;
 
+pub use answer::Row;
 pub use builder::{AUTO, ConvSpec, DenseSpec, NetworkBuilder, Padding, Pair, PoolSpec};
 pub use error::{Error, Result};
 pub use graph::{Network, Node, NodeId, Param, ParamId};

@@ -40,7 +40,7 @@ pub(crate) struct Measured {
 pub(crate) fn run(verb: &args::Attack, common: &Common) -> Result<()> {
     let (mut attacks, norm) = attacks(verb)?;
     let mut settings = settings(verb, norm, common)?;
-    let model = super::open_model(&verb.model, common)?;
+    let model = super::open_model_on(&verb.model, &verb.samples, common)?;
     let target = verb.target.as_deref();
     settings.target = target.map(|name| classes::named(&model, "--target", name)).transpose()?;
     let named = !verb.samples.sample.is_empty()
@@ -206,6 +206,7 @@ fn to_json(model: &Model, dataset: Option<&Dataset>, measured: &Measured, seed: 
         ("model", json!(model.source())),
         ("model_hash", json!(model.network().hash())),
         ("preprocessing", json!(model.network().metadata().preprocessing)),
+        ("answer", json!(super::answering_node(model))),
         ("dataset", json!(dataset.map(|d| &d.name))),
         ("dataset_hash", json!(dataset.map(|d| &d.hash))),
         ("labels", json!(labels)),

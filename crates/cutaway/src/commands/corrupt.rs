@@ -103,6 +103,7 @@ fn to_json(model: &Model, dataset: &Dataset, measured: &Measured, seed: u64) -> 
         ("labels", json!(labels)),
         ("seed", json!(seed)),
         ("shown", json!(measured.shown)),
+        ("preprocessing", json!(model.network().metadata().preprocessing)),
     ];
     object.extend(more.map(|(key, value)| (key.to_owned(), value)));
     json

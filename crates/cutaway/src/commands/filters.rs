@@ -45,7 +45,8 @@ pub(crate) fn run(verb: &args::Filters, common: &Common) -> Result<()> {
         return console::print_json(&json!({
             "model": model.source(), "model_hash": network.hash(), "seed": common.seed,
             "dataset": null, "sample": null, "label": null,
-            "order": verb.order, "channel": verb.channel, "layers": results
+            "order": verb.order, "channel": verb.channel, "layers": results,
+            "preprocessing": network.metadata().preprocessing
         }));
     }
     console::print(&text)

@@ -28,7 +28,7 @@ struct Found {
 }
 
 pub(crate) fn run(verb: &args::Maps, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model, common)?;
+    let model = super::open_model_on(&verb.model, &verb.samples, common)?;
     let layers = layers(model.network(), &verb.layer)?;
     let units: Vec<[usize; 3]> = verb.unit.iter().map(|u| parse_unit(u)).collect::<Result<_>>()?;
     let found = find(&model, verb, common, &layers, &units)?;
@@ -118,6 +118,9 @@ fn find(
         }
     }
     let probabilities = model.engine().predict(batch.view()).map_err(cutaway::Error::from)?;
+    for (sample, row) in chosen.samples.iter().zip(probabilities.rows()) {
+        samples::say_if_flat(model, sample, &row.to_vec())?;
+    }
     Ok(Found {
         dataset: chosen.dataset.map(|dataset| dataset.name),
         samples: chosen.samples,
@@ -149,7 +152,7 @@ pub(crate) fn whose(model: &Model, sample: &Sample) -> String {
 }
 
 fn draw(model: &Model, found: &Found, verb: &args::Maps) -> Result<Vec<std::path::PathBuf>> {
-    let mut files = Vec::new();
+    let mut files = super::save_inputs(model, &found.samples, &verb.out)?;
     let mut save = |figure: &cutaway::report::Figure, name: String| -> Result<()> {
         files.push(super::save(figure, &verb.out, &name)?);
         Ok(())
@@ -233,6 +236,7 @@ fn to_json(
     json!({
         "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
         "dataset": found.dataset, "preprocessing": model.network().metadata().preprocessing,
+        "answer": super::answering_node(model),
         "sample": found.samples.iter().map(|s| s.index).collect::<Vec<_>>(),
         "label": found.samples.iter().map(|s| s.label).collect::<Vec<_>>(),
         "samples": samples, "layers": found.maps,

@@ -33,9 +33,10 @@ use cutaway::data::{Dataset, Images, OpenOptions};
 use cutaway::engine::{Options, Strategy};
 use cutaway::report::Figure;
 
-use crate::args::{Args, Common, ModelArg, Verb};
-use crate::console;
+use crate::args::{Args, Common, ModelArg, SampleArgs, Verb};
 use crate::error::{Error, Result};
+use crate::samples::Sample;
+use crate::{answer, console, preprocess};
 
 /// Runs the verb that was asked for.
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -138,28 +139,58 @@ fn first_few(names: &[String]) -> String {
     text
 }
 
-/// As [`open_model`], with a say in how windows are computed.
-fn open_model_for_sweeps(arg: &ModelArg, strategy: Strategy, common: &Common) -> Result<Model> {
-    open_with(arg, &Options { strategy, ..common.engine()? }, common)
+/// As [`open_model_on`], with a say in how windows are computed.
+fn open_model_for_sweeps(
+    arg: &ModelArg,
+    samples: &SampleArgs,
+    strategy: Strategy,
+    common: &Common,
+) -> Result<Model> {
+    open_with(arg, Some(samples), &Options { strategy, ..common.engine()? }, common)
 }
 
 fn open_model(arg: &ModelArg, common: &Common) -> Result<Model> {
-    open_with(arg, &common.engine()?, common)
+    open_with(arg, None, &common.engine()?, common)
 }
 
-/// Opens a model with the preprocessing and labels that were given, and says how images become its
-/// input.
-fn open_with(arg: &ModelArg, options: &Options, common: &Common) -> Result<Model> {
-    let network = crate::preprocess::given(Model::read(&arg.model)?, arg)?;
-    let model = Model::new(&network, &arg.model, options)?;
-    let assumed = arg.preprocess.is_none() && model.preprocessing_is_assumed();
+/// As [`open_model`], for images: where the model's output is more than one number a class, the answer
+/// is the place that the first image file speaks for.
+fn open_model_on(arg: &ModelArg, samples: &SampleArgs, common: &Common) -> Result<Model> {
+    open_with(arg, Some(samples), &common.engine()?, common)
+}
+
+/// Opens a model with the preprocessing, answer and labels that were given, and says how images become
+/// its input.
+fn open_with(
+    arg: &ModelArg,
+    samples: Option<&SampleArgs>,
+    options: &Options,
+    common: &Common,
+) -> Result<Model> {
+    let read = Model::read(&arg.model)?;
+    let bgr = preprocess::is_bgr(arg, &read)?;
+    let mut network = preprocess::fitted(read, arg)?;
+    let assumed = arg.preprocess.is_empty() && preprocess::is_assumed(&network);
     if arg.model != "builtin" && (assumed || !common.quiet) {
-        let how = &model.network().metadata().preprocessing;
-        let guess = "assumed, the file says nothing; --preprocess gives another";
-        let note = if assumed { format!(" ({guess})") } else { String::new() };
-        console::say(&format!("preprocessing: {how}{note}"));
+        let mut note = format!("preprocessing: {}", network.metadata().preprocessing);
+        if bgr {
+            note += ", to a network that takes BGR";
+        }
+        if assumed {
+            note += " (assumed, the file says nothing; --preprocess gives another)";
+        }
+        console::say(&note);
     }
-    Ok(model)
+    if let (Some(samples), true) = (samples, answer::is_missing(&network)) {
+        network = answer::at_best_place(network, &arg.model, samples, options)?;
+    }
+    Ok(Model::new(&preprocess::labelled(network, arg)?, &arg.model, options)?)
+}
+
+/// Name of the node whose numbers are the answer, with the place where it has several.
+fn answering_node(model: &Model) -> &str {
+    let network = model.network();
+    &network.node(network.output()).name
 }
 
 /// A `--limit` that the data set has images for.
@@ -211,6 +242,22 @@ pub(crate) fn quoted(word: &str) -> String {
 
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
     Ok(cutaway::report::write_atomic(path, bytes)?)
+}
+
+/// Writes what the network is shown of each image file beside the file's picture, as `input-NAME`; the
+/// paths of the PNG files.
+fn save_inputs<'a>(
+    model: &Model,
+    samples: impl IntoIterator<Item = &'a Sample>,
+    folder: &std::path::Path,
+) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for sample in samples {
+        if let Some(figure) = crate::figures::input::figure(model, sample)? {
+            paths.push(save(&figure, folder, &format!("input-{}", maps::tag(sample)))?);
+        }
+    }
+    Ok(paths)
 }
 
 /// Writes a figure as `NAME.png` and `NAME.svg` into a folder and gives the path of the first.

@@ -17,7 +17,7 @@ use crate::{console, samples};
 const SIDES: [usize; 7] = [2, 4, 6, 8, 10, 12, 14];
 
 pub(crate) fn run(verb: &Occlude, common: &Common) -> Result<()> {
-    let model = super::open_model_for_sweeps(&verb.model, verb.strategy, common)?;
+    let model = super::open_model_for_sweeps(&verb.model, &verb.samples, verb.strategy, common)?;
     let many_wanted = verb.all || verb.limit.is_some();
     if !verb.sizes.is_empty() && !many_wanted {
         return Err(Error::Usage("--sizes needs many images: give --limit N or --all".to_owned()));
@@ -38,7 +38,9 @@ pub(crate) fn run(verb: &Occlude, common: &Common) -> Result<()> {
     if let Some(many) = &many {
         figures.extend(many.figures(&model)?);
     }
-    let pictures = windows::save(&verb.out, &figures)?;
+    let mut pictures = windows::save(&verb.out, &figures)?;
+    let inputs = super::save_inputs(&model, [&covering.sample], &verb.out)?;
+    pictures.extend(inputs.iter().map(|path| path.display().to_string()));
     if common.json {
         let dataset = chosen.dataset.as_ref();
         let mut all =

@@ -21,20 +21,30 @@ struct Prediction {
     probability: f32,
     probabilities: Vec<f32>,
     preprocessing: Preprocessing,
+    /// The node whose numbers they are.
+    answer: String,
+    /// The file's picture beside the network's input, where one was written.
+    picture: Option<std::path::PathBuf>,
 }
 
 pub(crate) fn run(verb: &Predict, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model, common)?;
     let mut args = verb.samples.clone();
     args.image = [verb.files.clone(), args.image].concat();
+    let model = super::open_model_on(&verb.model, &args, common)?;
     let nothing_named = args.image.is_empty() && args.sample.is_empty() && args.digit.is_empty();
     let mut chosen = samples::choose(&model, &args, common, &[], nothing_named)?;
     if let (true, Some(dataset)) = (nothing_named, &chosen.dataset) {
         let first = 0..dataset.test.len().min(10);
         chosen.samples = first.map(|i| samples::from_test(dataset, i)).collect::<Result<_>>()?;
     }
-    let predictions: Vec<Prediction> =
+    let mut predictions: Vec<Prediction> =
         chosen.samples.iter().map(|sample| predict(&model, sample)).collect::<Result<_>>()?;
+    if let Some(folder) = &verb.out {
+        super::make_folder(folder)?;
+        for (prediction, sample) in predictions.iter_mut().zip(&chosen.samples) {
+            prediction.picture = super::save_inputs(&model, [sample], folder)?.pop();
+        }
+    }
     if common.json {
         return console::print_json(&predictions);
     }
@@ -43,6 +53,7 @@ pub(crate) fn run(verb: &Predict, common: &Common) -> Result<()> {
 
 fn predict(model: &Model, sample: &Sample) -> Result<Prediction> {
     let probabilities = model.predict(&sample.pixels, &[0])?.row(0).to_vec();
+    samples::say_if_flat(model, sample, &probabilities)?;
     let (class, probability) = samples::best(&probabilities);
     Ok(Prediction {
         source: sample.source.clone(),
@@ -52,6 +63,8 @@ fn predict(model: &Model, sample: &Sample) -> Result<Prediction> {
         probability,
         probabilities,
         preprocessing: model.network().metadata().preprocessing.clone(),
+        answer: super::answering_node(model).to_owned(),
+        picture: None,
     })
 }
 
@@ -69,5 +82,6 @@ fn line(model: &Model, p: &Prediction) -> String {
         Some(label) => format!("  (WRONG: it is {label})"),
         None => String::new(),
     };
-    format!("{}: {}{truth}\n", p.source, top.join("   "))
+    let picture = p.picture.as_ref().map(|path| format!("  picture: {}\n", path.display()));
+    format!("{}: {}{truth}\n{}", p.source, top.join("   "), picture.unwrap_or_default())
 }

@@ -39,7 +39,7 @@ pub(crate) struct Measured {
 
 pub(crate) fn run(verb: &args::Shift, common: &Common) -> Result<()> {
     let settings = Settings::new(verb)?;
-    let model = super::open_model(&verb.model, common)?;
+    let model = super::open_model_on(&verb.model, &verb.samples, common)?;
     let mut chosen = samples::choose(&model, &verb.samples, common, &[1], !verb.no_curve)?;
     let sample = match (chosen.samples.pop(), chosen.samples.len()) {
         (Some(sample), 0) => sample,
@@ -181,6 +181,7 @@ fn to_json(model: &Model, dataset: Option<&Dataset>, measured: &Measured, seed: 
         ("model", json!(model.source())),
         ("model_hash", json!(model.network().hash())),
         ("preprocessing", json!(model.network().metadata().preprocessing)),
+        ("answer", json!(super::answering_node(model))),
         ("dataset", json!(measured.dataset)),
         ("dataset_hash", json!(dataset.map(|d| &d.hash))),
         ("labels", json!(labels)),

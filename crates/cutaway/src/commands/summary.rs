@@ -16,10 +16,12 @@ pub(crate) fn run(verb: &Summary, common: &Common) -> Result<()> {
     if common.json {
         let mut json = serde_json::to_value(&summary).expect("results serialise");
         json["model"] = json!(model.source());
+        json["preprocessing"] = json!(model.network().metadata().preprocessing);
         json["model_hash"] = json!(model.network().hash());
         return console::print_json(&json);
     }
     let mut text = format!("{summary}\n");
+    text += &format!("\nInput: {}\n", model.network().metadata().preprocessing);
     if let Some(training) = &model.network().metadata().training {
         text += &format!(
             "\nTrained on {} with recipe {}, {} epochs, seed {}.\n",

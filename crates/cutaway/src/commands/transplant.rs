@@ -13,7 +13,7 @@ use crate::samples::{self, Sample};
 use crate::{console, figures};
 
 pub(crate) fn run(verb: &Transplant, common: &Common) -> Result<()> {
-    let model = super::open_model_for_sweeps(&verb.model, verb.strategy, common)?;
+    let model = super::open_model_for_sweeps(&verb.model, &verb.samples, verb.strategy, common)?;
     let default = [windows::default_class(&model, 6)];
     let mut chosen = samples::choose(&model, &verb.samples, common, &default, true)?;
     let sample = windows::one(&mut chosen, "transplant")?;

@@ -57,7 +57,8 @@ pub(crate) fn run(verb: &args::Units, common: &Common) -> Result<()> {
         let mut result = serde_json::to_value(&units).expect("results serialise");
         let facts = json!({
             "model": model.source(), "model_hash": network.hash(), "dataset": dataset.name,
-            "sample": null, "label": null, "seed": common.seed, "pictures": files
+            "sample": null, "label": null, "seed": common.seed, "pictures": files,
+            "preprocessing": network.metadata().preprocessing
         });
         let facts = facts.as_object().expect("an object").clone();
         result.as_object_mut().expect("a struct").extend(facts);

@@ -55,8 +55,9 @@ pub(crate) fn truth(model: &Model, sample: &Sample) -> Result<usize> {
     match sample.label {
         Some(label) => Ok(label),
         None => {
-            let probabilities = model.predict(&sample.pixels, &[0])?;
-            Ok(samples::best(&probabilities.row(0).to_vec()).0)
+            let probabilities = model.predict(&sample.pixels, &[0])?.row(0).to_vec();
+            samples::say_if_flat(model, sample, &probabilities)?;
+            Ok(samples::best(&probabilities).0)
         }
     }
 }
@@ -90,6 +91,7 @@ pub(crate) fn with_head(
         "label": sample.label,
         "source": sample.source,
         "preprocessing": model.network().metadata().preprocessing,
+        "answer": super::answering_node(model),
         "classes": (0..model.network().classes()).map(|c| model.label(c)).collect::<Vec<_>>(),
     });
     let result = serde_json::to_value(result).expect("results serialise");

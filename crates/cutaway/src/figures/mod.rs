@@ -4,6 +4,7 @@ pub(crate) mod attack;
 pub(crate) mod attribute;
 pub(crate) mod corrupt;
 pub(crate) mod filters;
+pub(crate) mod input;
 pub(crate) mod maps;
 pub(crate) mod occlude;
 pub(crate) mod rnn;

@@ -133,7 +133,7 @@ pub(super) fn stacked(
 ) -> Result<Array4<f32>> {
     let mut batch: Option<Array4<f32>> = None;
     for (i, path) in paths.iter().enumerate() {
-        let image = samples::from_file(model, path, &verb.samples)?.input(model)?;
+        let image = samples::from_file(model, path, &verb.samples)?.0.input(model)?;
         let (c, h, w) = image.dim();
         let batch = batch.get_or_insert_with(|| Array4::zeros((paths.len(), c, h, w)));
         batch.index_axis_mut(Axis(0), i).assign(&image);

@@ -46,7 +46,12 @@ pub(super) fn run(
     let (mut found, mut tags) = (Found::default(), Tags::default());
     for path in &paths {
         let sample = match samples::from_file(model, path, &verb.samples) {
-            Ok(sample) => sample,
+            Ok((sample, notes)) => {
+                notes
+                    .iter()
+                    .for_each(|note| console::say(&format!("note: {}: {note}", sample.source)));
+                sample
+            }
             Err(Error::Model(error)) => {
                 console::say(&format!("note: left out: {error}"));
                 let why = error.to_string();

@@ -43,7 +43,7 @@ pub(crate) struct Explained {
 }
 
 pub(crate) fn run(verb: &args::Attribute, common: &Common) -> Result<()> {
-    let model = super::open_model(&verb.model, common)?;
+    let model = super::open_model_on(&verb.model, &verb.samples, common)?;
     let methods = choice::methods(&model, verb)?;
     if verb.sensitivity > 0 && !verb.score && verb.bench.is_none() {
         return Err(Error::Usage("--sensitivity needs --score or --bench".to_owned()));
@@ -148,7 +148,9 @@ impl Asked {
         let input = sample.input(model)?;
         let batch = stack(std::slice::from_ref(&input));
         let probabilities = model.engine().predict(batch.view())?;
-        let predicted = samples::best(&probabilities.row(0).to_vec());
+        let probabilities = probabilities.row(0).to_vec();
+        samples::say_if_flat(model, &sample, &probabilities)?;
+        let predicted = samples::best(&probabilities);
         let class = self.target.unwrap_or(predicted.0);
         let mut lowered = Vec::new();
         let mut found = Vec::new();

@@ -43,7 +43,9 @@ pub(super) fn write(
     explained: &[Explained],
     verb: &args::Attribute,
 ) -> Result<Files> {
-    let (mut files, mut arrays, mut tags) = (Vec::new(), Vec::new(), Tags::default());
+    let samples = explained.iter().map(|one| &one.sample);
+    let mut files = super::super::save_inputs(model, samples, &verb.out)?;
+    let (mut arrays, mut tags) = (Vec::new(), Tags::default());
     for one in explained {
         let tag = tags.of(&one.sample);
         for attribution in &one.attributions {
@@ -145,6 +147,7 @@ pub(super) fn to_json(
         "model": model.source(), "model_hash": model.network().hash(), "seed": common.seed,
         "dataset": dataset.map(|dataset| &dataset.name), "pictures": files,
         "preprocessing": model.network().metadata().preprocessing,
+        "answer": super::super::answering_node(model),
         "left_out": explained.iter().flat_map(left_out_json).collect::<Vec<_>>(),
         "lowered": explained.iter().flat_map(|one| &one.lowered).map(Lowered::to_json)
             .collect::<Vec<_>>()

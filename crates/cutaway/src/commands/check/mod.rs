@@ -98,7 +98,7 @@ pub(crate) fn run(verb: &Check, common: &Common) -> Result<()> {
         nodes: network.nodes().len(),
         params: network.params().iter().map(|param| param.values.len()).sum(),
         preprocessing: given.network().metadata().preprocessing.clone(),
-        preprocessing_assumed: verb.model.preprocess.is_none() && model.preprocessing_is_assumed(),
+        preprocessing_assumed: verb.model.preprocess.is_empty() && preprocess::is_assumed(&network),
         seed: common.seed,
         onnxruntime: version,
         not_compared,
