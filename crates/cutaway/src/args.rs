@@ -116,6 +116,9 @@ pub(crate) struct ModelArg {
     /// imagenet-tf, raw255, or a TOML file (size, resize, crop, order, scale, mean, std)
     #[arg(long, value_name = "PRESET|FILE")]
     pub(crate) preprocess: Option<String>,
+    /// Whether the file takes images with the channels first (nchw) or last (nhwc); auto looks at the sizes
+    #[arg(long, default_value = "auto", value_name = "LAYOUT", value_parser = ["auto", "nchw", "nhwc"])]
+    pub(crate) layout: String,
     /// Names of the classes instead of those that the file has: `imagenet`, or a file, one a line
     #[arg(long, value_name = "imagenet|FILE")]
     pub(crate) labels: Option<PathBuf>,
@@ -124,7 +127,8 @@ pub(crate) struct ModelArg {
 impl ModelArg {
     /// The model as it is, without flags of its own.
     pub(crate) fn plain(model: &str) -> Self {
-        Self { model: model.to_owned(), preprocess: None, labels: None }
+        let layout = "auto".to_owned();
+        Self { model: model.to_owned(), preprocess: None, layout, labels: None }
     }
 }
 

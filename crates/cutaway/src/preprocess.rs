@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cutaway::net::{Fit, Metadata, Network, Op, Preprocessing};
+use cutaway::net::{Fit, Metadata, Network, Op, Preprocessing, channels_first, is_channels_last};
 use ndarray::{ArrayD, Axis};
 use serde::Deserialize;
 
@@ -17,8 +17,23 @@ const IMAGENET: &str = include_str!("../models/imagenet-labels.txt");
 /// The largest file of preprocessing or labels that is read.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The network with the preprocessing and the labels that were given, where some were.
+/// Whether images are to be turned for a network that takes them with the channels last.
+pub(crate) fn channels_last(network: &Network, arg: &ModelArg) -> bool {
+    match &arg.layout[..] {
+        "nchw" => false,
+        "nhwc" => true,
+        _ => is_channels_last(network),
+    }
+}
+
+/// The network for images with the channels first, and with the preprocessing and the labels that were
+/// given, where some were.
 pub(crate) fn given(network: Network, arg: &ModelArg) -> Result<Network> {
+    let network = match channels_last(&network, arg) {
+        true => channels_first(&network)
+            .map_err(|error| Error::Usage(format!("--layout {}: {error}", arg.layout)))?,
+        false => network,
+    };
     if arg.preprocess.is_none() && arg.labels.is_none() {
         return Ok(network);
     }
@@ -41,19 +56,23 @@ pub(crate) fn given(network: Network, arg: &ModelArg) -> Result<Network> {
     network.with_checked_metadata(metadata).map_err(|error| Error::Usage(error.to_string()))
 }
 
-/// A batch that [`given`] made the input of, as the file's own network takes it: blue first where it does.
+/// A batch that [`given`] made the input of, as the file's own network takes it: blue first and the channels
+/// last where it does.
 pub(crate) fn as_the_file_takes_it(
     batch: ArrayD<f32>,
     arg: &ModelArg,
     network: &Network,
 ) -> Result<ArrayD<f32>> {
-    let shape = network.shape(network.input());
+    let shape = batch.shape()[1..].to_vec();
     let mut batch = batch;
     if let Some(spec) = &arg.preprocess
-        && preset(spec, shape).is_none()
-        && from_file(Path::new(spec), shape)?.1 == Order::Bgr
+        && preset(spec, &shape).is_none()
+        && from_file(Path::new(spec), &shape)?.1 == Order::Bgr
     {
         batch.invert_axis(Axis(1));
+    }
+    if channels_last(network, arg) {
+        batch = batch.permuted_axes(vec![0, 2, 3, 1]);
     }
     Ok(batch.as_standard_layout().into_owned())
 }

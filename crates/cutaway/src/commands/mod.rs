@@ -148,7 +148,14 @@ fn open_model(arg: &ModelArg, common: &Common) -> Result<Model> {
 /// Opens a model with the preprocessing and labels that were given, and says how images become its
 /// input.
 fn open_with(arg: &ModelArg, options: &Options, common: &Common) -> Result<Model> {
-    let network = crate::preprocess::given(Model::read(&arg.model)?, arg)?;
+    let network = Model::read(&arg.model)?;
+    if crate::preprocess::channels_last(&network, arg) {
+        let shape = network.shape(network.input());
+        console::say(&format!(
+            "layout: the file takes images {shape:?} with the channels last; they are turned in front of it"
+        ));
+    }
+    let network = crate::preprocess::given(network, arg)?;
     let model = Model::new(&network, &arg.model, options)?;
     let assumed = arg.preprocess.is_none() && model.preprocessing_is_assumed();
     if arg.model != "builtin" && (assumed || !common.quiet) {
