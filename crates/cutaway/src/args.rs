@@ -120,6 +120,9 @@ pub(crate) struct ModelArg {
     /// resize=shortest:256, crop=centre, order=bgr, scale=1/255, mean=…, std=…
     #[arg(long, value_name = "PRESET|FILE|KEY=VALUE")]
     pub(crate) preprocess: Vec<String>,
+    /// Whether the file takes images with the channels first (nchw) or last (nhwc); auto looks at the sizes
+    #[arg(long, default_value = "auto", value_name = "LAYOUT", value_parser = ["auto", "nchw", "nhwc"])]
+    pub(crate) layout: String,
     /// Names of the classes instead of those that the file has: `imagenet`, or a file, one a line
     #[arg(long, value_name = "imagenet|FILE")]
     pub(crate) labels: Option<PathBuf>,
@@ -132,7 +135,8 @@ pub(crate) struct ModelArg {
 impl ModelArg {
     /// The model as it is, without flags of its own.
     pub(crate) fn plain(model: &str) -> Self {
-        Self { model: model.to_owned(), preprocess: vec![], labels: None, answer: None }
+        let layout = "auto".to_owned();
+        Self { model: model.to_owned(), preprocess: vec![], layout, labels: None, answer: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cutaway_data::{Images, Picture};
 use cutaway_engine::{Engine, Options};
-use cutaway_net::{Fit, Network, onnx};
+use cutaway_net::{Fit, Network, channels_first, is_channels_last, onnx};
 use ndarray::{Array2, ArrayD, IxDyn};
 
 /// The reference CNN trained on MNIST, see `models/README.md`.
@@ -57,12 +57,18 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens `builtin` or an ONNX file.
+    /// Opens `builtin` or an ONNX file. One that takes images with the channels last takes them with the
+    /// channels first here, as [`channels_first`] says.
     ///
     /// # Errors
     /// If the file is no network that this version can run.
     pub fn open(spec: &str, options: &Options) -> Result<Model, Error> {
-        Model::new(&Model::read(spec)?, spec, options)
+        let network = Model::read(spec)?;
+        let network = match is_channels_last(&network) {
+            true => channels_first(&network)?,
+            false => network,
+        };
+        Model::new(&network, spec, options)
     }
 
     /// The network that `builtin` or an ONNX file holds, before it is compiled.

@@ -168,6 +168,13 @@ fn open_with(
     common: &Common,
 ) -> Result<Model> {
     let read = Model::read(&arg.model)?;
+    if preprocess::channels_last(&read, arg) {
+        let shape = read.shape(read.input());
+        console::say(&format!(
+            "layout: the file takes images {shape:?} with the channels last; they are turned in front of it"
+        ));
+    }
+    let read = preprocess::turned(read, arg)?;
     let bgr = preprocess::is_bgr(arg, &read)?;
     let mut network = preprocess::fitted(read, arg)?;
     let assumed = arg.preprocess.is_empty() && preprocess::is_assumed(&network);

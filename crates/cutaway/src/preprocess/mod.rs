@@ -6,7 +6,7 @@ mod rules;
 
 use std::path::Path;
 
-use cutaway::net::{Metadata, Network};
+use cutaway::net::{Metadata, Network, channels_first, is_channels_last};
 use ndarray::{ArrayD, Axis};
 
 use crate::args::ModelArg;
@@ -16,12 +16,31 @@ use rules::Order;
 /// The largest file of preprocessing or labels that is read.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The network with the preprocessing, the answer and the labels that were given, where some were.
-pub(crate) fn given(network: Network, arg: &ModelArg) -> Result<Network> {
-    labelled(fitted(network, arg)?, arg)
+/// Whether images are to be turned for a network that takes them with the channels last.
+pub(crate) fn channels_last(network: &Network, arg: &ModelArg) -> bool {
+    match &arg.layout[..] {
+        "nchw" => false,
+        "nhwc" => true,
+        _ => is_channels_last(network),
+    }
 }
 
-/// The network with the preprocessing and the answer that were given. Labels come last: the answer says
+/// The network for images with the channels first.
+pub(crate) fn turned(network: Network, arg: &ModelArg) -> Result<Network> {
+    match channels_last(&network, arg) {
+        true => channels_first(&network)
+            .map_err(|error| Error::Usage(format!("--layout {}: {error}", arg.layout))),
+        false => Ok(network),
+    }
+}
+
+/// The network for images with the channels first, with the preprocessing, the answer and the labels
+/// that were given, where some were.
+pub(crate) fn given(network: Network, arg: &ModelArg) -> Result<Network> {
+    labelled(fitted(turned(network, arg)?, arg)?, arg)
+}
+
+/// The network, channels first, with the preprocessing and the answer that were given. Labels come last: the answer says
 /// how many classes there are.
 pub(crate) fn fitted(network: Network, arg: &ModelArg) -> Result<Network> {
     let mut network = network;
@@ -65,15 +84,19 @@ pub(crate) fn is_bgr(arg: &ModelArg, network: &Network) -> Result<bool> {
     Ok(!arg.preprocess.is_empty() && rules::given(&arg.preprocess, shape, own)?.order == Order::Bgr)
 }
 
-/// A batch that [`given`] made the input of, as the file's own network takes it: blue first where it does.
+/// A batch that [`given`] made the input of, as the file's own network takes it: blue first and the
+/// channels last where it does.
 pub(crate) fn as_the_file_takes_it(
     batch: ArrayD<f32>,
     arg: &ModelArg,
     network: &Network,
 ) -> Result<ArrayD<f32>> {
     let mut batch = batch;
-    if is_bgr(arg, network)? {
+    if is_bgr(arg, &turned(network.clone(), arg)?)? {
         batch.invert_axis(Axis(1));
+    }
+    if channels_last(network, arg) {
+        batch = batch.permuted_axes(vec![0, 2, 3, 1]);
     }
     Ok(batch.as_standard_layout().into_owned())
 }

@@ -31,6 +31,8 @@ struct Checked {
     params: usize,
     preprocessing: Preprocessing,
     preprocessing_assumed: bool,
+    /// `nchw`, or `nhwc` where the file takes images with the channels last.
+    layout: &'static str,
     seed: u64,
     /// Version of ONNX Runtime; `null` where there is none.
     onnxruntime: Option<String>,
@@ -99,6 +101,7 @@ pub(crate) fn run(verb: &Check, common: &Common) -> Result<()> {
         params: network.params().iter().map(|param| param.values.len()).sum(),
         preprocessing: given.network().metadata().preprocessing.clone(),
         preprocessing_assumed: verb.model.preprocess.is_empty() && preprocess::is_assumed(&network),
+        layout: if preprocess::channels_last(&network, &verb.model) { "nhwc" } else { "nchw" },
         seed: common.seed,
         onnxruntime: version,
         not_compared,

@@ -23,6 +23,9 @@ pub(super) fn of(c: &Checked) -> String {
     line("read as", &format!("{} nodes, {} parameters", c.nodes, c.params));
     let assumed = if c.preprocessing_assumed { " (assumed, the file says nothing)" } else { "" };
     line("preprocessing", &format!("{}{assumed}", c.preprocessing));
+    if c.layout == "nhwc" {
+        line("layout", "channels last; other commands turn images in front of it");
+    }
     match &c.not_finite {
         None => line("numbers", "all finite, at every node"),
         Some(found) => line("numbers", &format!("{found}")),
