@@ -124,7 +124,7 @@ fn a_bench_ranks_the_methods_and_draws_it() {
 fn wrong_usage_is_refused_with_what_to_do_and_nothing_is_written() {
     for (args, told) in [
         (&["--method", "magic"][..], "expected all or one of gradient"),
-        (&["--target", "12"], "a class from 0 to 9"),
+        (&["--target", "12"], "--target 12: the model has classes 0 to 9"),
         (&["--method", "gradient", "--steps", "5"], "has a use for --steps"),
         (&["--method", "grad-cam", "--layer", "conf3"], "conv3"),
         (&["--method", "grad-cam", "--layer", "dense1"], "stack of maps"),
