@@ -49,6 +49,8 @@ mod lrp;
 mod masks;
 mod memory;
 mod method;
+#[cfg(test)]
+mod networks;
 mod norm;
 mod occlusion;
 mod piece;

@@ -159,7 +159,7 @@ impl Relevance<'_> {
                 self.shared(at, received, &[pass(&ones, &|w| w * w, true)], by, counted)
             }
             Kind::Box => {
-                let (low, high) = (self.bound(at, true), self.bound(at, false));
+                let (low, high) = (self.bound(at, true)?, self.bound(at, false)?);
                 let low = Pass { sign: -1.0, ..pass(&low, &positive, true) };
                 let high = Pass { sign: -1.0, ..pass(&high, &negative, true) };
                 self.shared(at, received, &[pass(input, &|w| w, true), low, high], by, counted)
@@ -223,14 +223,22 @@ impl Relevance<'_> {
         Ok(Shares { input, handed, biases: biases * seed })
     }
 
-    /// An image of the least or the largest pixel value there is, in the units of the network's input.
-    fn bound(&self, at: &Station<'_>, least: bool) -> ArrayD<f32> {
-        let mut bound = ArrayD::zeros(at.data()[0].raw_dim());
-        for (c, mut plane) in bound.axis_iter_mut(Axis(1)).enumerate() {
-            let [a, b] = [0.0, 255.0].map(|raw| preprocessed(self.network, c, raw));
-            plane.fill(if least { a.min(b) } else { a.max(b) });
-        }
-        bound
+    /// What the layer takes of an image of the least, or the largest, pixel value there is.
+    fn bound(&self, at: &Station<'_>, least: bool) -> Result<ArrayD<f32>, Error> {
+        let input = self.network.input();
+        let of = |raw: f32| -> Result<ArrayD<f32>, Error> {
+            let shape = [&[1], self.network.shape(input)].concat();
+            let mut image = ArrayD::zeros(shape);
+            for (c, mut plane) in image.axis_iter_mut(Axis(1)).enumerate() {
+                plane.fill(preprocessed(self.network, c, raw));
+            }
+            let id = at.node.inputs[at.data_inputs()[0]];
+            Ok(at.engine().forward(image.view(), &[id])?.take(id).expect("tapped"))
+        };
+        let (mut bound, other) = (of(0.0)?, of(255.0)?);
+        bound.zip_mut_with(&other, |a, &b| *a = if least { a.min(b) } else { a.max(b) });
+        let all = at.data()[0].raw_dim();
+        Ok(bound.broadcast(all).expect("one image for all").to_owned())
     }
 }
 
