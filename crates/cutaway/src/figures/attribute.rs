@@ -23,9 +23,15 @@ pub(crate) fn single(
     attribution: &Attribution,
     whose: &str,
 ) -> Result<Figure> {
-    let pixels = attribution.pixels();
+    let (pixels, raised) = shown(attribution.pixels());
     let label = model.label(attribution.target.class);
-    let what = format!("what speaks for (+) and against (−) ‘{label}’");
+    let what = match raised {
+        None => format!("what speaks for (+) and against (−) ‘{label}’"),
+        Some(least) => format!(
+            "what speaks for ‘{label}’, above the map’s least value of {}",
+            number::significant(f64::from(least), 2)
+        ),
+    };
     let scale = scale(&pixels).label(what);
     let image = Tile::new(picture_of_input(model, one.input.view())?)
         .line("the network’s input")
@@ -44,23 +50,26 @@ pub(crate) fn single(
 
 /// The image and every method's map, each on a scale of its own.
 pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figure> {
-    let image = Tile::new(picture_of_input(model, one.input.view())?)
-        .line("input")
-        .line(predicted(model, one));
-    let mut tiles = vec![image];
+    let image = Tile::new(picture_of_input(model, one.input.view())?).line("input");
+    let label = format!("‘{}’", model.label(one.predicted.0));
+    let image = words(&label).into_iter().fold(image, Tile::line);
+    let mut tiles = vec![image.line(percent(one))];
     for attribution in &one.attributions {
         let [.., height, width] = attribution.shape[..] else { unreachable!("two axes at least") };
-        let pixels = attribution.pixels();
+        let (pixels, raised) = shown(attribution.pixels());
         let scale = scale(&pixels);
         let tile = Tile::new(PixelGrid::from_values(width, height, &pixels, &scale)?);
-        let end = number::significant(scale.max(), 2);
         let tile = lines(&attribution.method).into_iter().fold(tile, Tile::line);
-        tiles.push(tile.line(format!("±{end}")));
+        let end = number::significant(scale.max(), 2);
+        tiles.push(tile.line(match raised {
+            None => format!("±{end}"),
+            Some(least) => format!("{} + {end}", number::significant(f64::from(least), 2)),
+        }));
     }
     let target = one.attributions.first().map_or(one.predicted.0, |a| a.target.class);
     let title = format!("What speaks for ‘{}’ in {whose}", model.label(target));
     let bar = ColorScale::symmetric(1.0)?.label(
-        "share of the largest value of each map, which stands under it: for (+), against (−)",
+        "share of the largest value of each map, which stands under it (a + b: above a): for (+), against (−)",
     );
     let grid = ImageGrid::new(title, tiles).columns(6).tile_size(SMALL);
     Ok(grid.color_bar(bar).draw()?)
@@ -97,12 +106,42 @@ pub(crate) fn agreement(bench: &Bench) -> Result<Figure> {
     Ok(HeatMap::new(title, axis(), axis(), (count, count), values, scale).draw()?)
 }
 
+/// The values that are drawn: a map that nowhere comes near 0, such as RISE's, is drawn above its least
+/// value, which is given with it.
+fn shown(pixels: Vec<f32>) -> (Vec<f32>, Option<f32>) {
+    let least = pixels.iter().copied().fold(f32::INFINITY, f32::min);
+    let largest = pixels.iter().copied().fold(0.0, f32::max);
+    match least > largest / 4.0 && least < largest {
+        true => (pixels.iter().map(|value| value - least).collect(), Some(least)),
+        false => (pixels, None),
+    }
+}
+
+/// A text in lines that fit under a small picture, broken between words.
+fn words(text: &str) -> Vec<String> {
+    const FITS: usize = 15;
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= FITS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// A diverging scale around 0, just wide enough.
 fn scale(pixels: &[f32]) -> ColorScale {
     ColorScale::symmetric_for(pixels.iter().map(|&v| f64::from(v)))
 }
 
 fn predicted(model: &Model, one: &Explained) -> String {
-    let (class, probability) = one.predicted;
-    format!("‘{}’ {}", model.label(class), number::percent(f64::from(probability), 1))
+    format!("‘{}’ {}", model.label(one.predicted.0), percent(one))
+}
+
+fn percent(one: &Explained) -> String {
+    number::percent(f64::from(one.predicted.1), 1)
 }

@@ -64,11 +64,15 @@ fn alone(work: &Work, title: String) -> Result<Figure> {
 
 fn beside(model: &Model, work: &Work, source: &Source, title: String) -> Result<Figure> {
     let minimise = work.settings.minimise;
+    // The data's pictures have the network's size, what was made may be coarser.
+    let network = model.network();
+    let side = network.shape(network.input()).iter().skip(1).max().copied().unwrap_or(1);
     let mut tiles = Vec::new();
     let shown = work.examples.iter().map(|e| e.most.len()).max().unwrap_or(0);
     for (made, examples) in work.made.iter().zip(&work.examples) {
         for image in &made.images {
-            tiles.push(tile(image)?.line(short(image.activation)));
+            let image_of_size = enlarged(grid(image)?, side)?;
+            tiles.push(sharp(image_of_size)?.line(short(image.activation)));
         }
         let [ends, others] = match minimise {
             true => [&examples.least, &examples.most],
@@ -91,6 +95,19 @@ fn beside(model: &Model, work: &Work, source: &Source, title: String) -> Result<
 
 fn tile(image: &Visualisation) -> Result<Tile> {
     sharp(grid(image)?)
+}
+
+/// The picture with a longer side of at least so many pixels; each pixel stays a block of one colour.
+fn enlarged(pixels: PixelGrid, side: usize) -> Result<PixelGrid> {
+    let (width, height) = (pixels.width(), pixels.height());
+    let longer = width.max(height);
+    if longer >= side {
+        return Ok(pixels);
+    }
+    let [wide, high] = [width, height].map(|length| (length * side / longer).max(1));
+    let from = |x: usize, y: usize| pixels.pixels()[y * height / high * width + x * width / wide];
+    let all = (0..high).flat_map(|y| (0..wide).map(move |x| (x, y))).map(|(x, y)| from(x, y));
+    Ok(PixelGrid::new(wide, high, all.collect())?)
 }
 
 fn sharp(pixels: PixelGrid) -> Result<Tile> {

@@ -1,7 +1,7 @@
 //! Occlusion.
 
 use cutaway_engine::{Edit, Fill};
-use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayView4, Axis, s};
+use ndarray::{Array2, Array3, ArrayView3, ArrayView4, ArrayViewD, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Output};
@@ -13,8 +13,8 @@ use crate::Error;
 /// explained number over the windows that cover it, 0 where none does (Zeiler and Fergus 2014,
 /// "Visualizing and Understanding Convolutional Networks", section 4.2; Captum's `Occlusion`).
 ///
-/// Of a probability, windows are computed by [`Engine::sweep`](cutaway_engine::Engine::sweep), which
-/// computes only what each can reach; of a logit in whole forward passes.
+/// Windows are computed by [`Engine::sweep_at`](cutaway_engine::Engine::sweep_at), which computes only what
+/// each can reach.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Occlusion {
     /// Side of the window in pixels; `None` for two sevenths of the image's shorter side, 8 of 28.
@@ -75,19 +75,8 @@ impl Occlusion {
             places.rows.iter().flat_map(|&r| places.cols.iter().map(move |&c| (r, c))).collect();
         let own = ask.values(image.insert_axis(Axis(0)), &[class])?[0];
         let window = |&(r, c): &(Span, Span)| s![.., r.0..r.1, c.0..c.1];
+        let (network, output) = (ask.engine().network(), ask.question.output);
         let mut falls = Vec::with_capacity(at.len());
-        if ask.question.output == Output::Logit {
-            let (c, h, w) = image.dim();
-            for at in at.chunks(ask.at_once()) {
-                let mut batch = Array4::zeros((at.len(), c, h, w));
-                for (mut covered, place) in batch.outer_iter_mut().zip(at) {
-                    covered.assign(&image);
-                    covered.slice_mut(window(place)).assign(&baseline.slice(window(place)));
-                }
-                falls.extend(ask.values(batch.view(), &[class])?.iter().map(|v| own - v));
-            }
-            return Ok(falls);
-        }
         for at in at.chunks(512) {
             let edit = |place: &(Span, Span)| {
                 let &((row, bottom), (col, right)) = place;
@@ -96,11 +85,21 @@ impl Occlusion {
                 Edit { row, col, height, width, fill }
             };
             let edits: Vec<Edit> = at.iter().map(edit).collect();
-            let probabilities = ask.engine().sweep(image, &edits)?;
-            falls.extend(probabilities.column(class).iter().map(|&p| {
-                let p = f64::from(p);
-                own - if ask.question.output == Output::Probability { p } else { p.ln() }
-            }));
+            if output == Output::Logit {
+                let logits = network.logits();
+                let swept = ask.engine().sweep_at(image, &edits, &[logits])?;
+                let values = swept.get(logits).expect("asked for").outer_iter();
+                let of_class = |v: ArrayViewD<'_, f32>| {
+                    f64::from(v.iter().nth(class).copied().expect("a class"))
+                };
+                falls.extend(values.map(|values| own - of_class(values)));
+            } else {
+                let probabilities = ask.engine().sweep(image, &edits)?;
+                falls.extend(probabilities.column(class).iter().map(|&p| {
+                    let p = f64::from(p);
+                    own - if output == Output::Probability { p } else { p.ln() }
+                }));
+            }
             ask.count(at.len());
         }
         Ok(falls)

@@ -300,6 +300,10 @@ impl<'a> Studio<'a> {
         let pixel = |(i, &g): (usize, &f32)| {
             f64::from(g) * 255.0 * f64::from(p.scale) / f64::from(p.std[i / area])
         };
+        if gradient.iter().all(|&g| g == 0.0) && easel.moments[0].iter().all(|&m| m == 0.0) {
+            // All that leads to the target is shut, as behind a ReLU6: more contrast may open it.
+            return self.canvas.stir(&mut easel.parameters);
+        }
         let gradient: Vec<f64> = gradient.iter().enumerate().map(pixel).collect();
         let gradient = self.lens.adjoint(easel.view, &gradient);
         let gradient = self.canvas.adjoint(&easel.parameters, &easel.image, &gradient);

@@ -164,6 +164,16 @@ impl Canvas {
             .collect()
     }
 
+    /// Twice the contrast, up to that of a photograph, for an image that nothing drives yet. MACO begins
+    /// with that.
+    pub(crate) fn stir(&self, parameters: &mut [f64]) {
+        let sum: f64 = parameters.iter().map(|value| value * value).sum();
+        let size = (sum / parameters.len() as f64).sqrt();
+        if self.kind != Parametrisation::Maco && size < 1.0 {
+            parameters.iter_mut().for_each(|value| *value *= 2.0);
+        }
+    }
+
     /// The image of parameters.
     pub(crate) fn image(&self, parameters: &[f64]) -> Vec<f64> {
         let each = self.parameters() / self.channels;
