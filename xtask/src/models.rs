@@ -119,6 +119,11 @@ impl Asked {
             "check" if self.picture[0] != "--image" => &[],
             _ => &self.picture,
         };
+        // Without a class or a layer, `visualise` makes an image a class: of a thousand it asks which.
+        let class: &[&str] = match (verb, self.input.iter().any(|word| word == "imagenet")) {
+            ("visualise", true) => &["--class", "goldfish"],
+            _ => &[],
+        };
         // `predict` takes its files without a flag.
         let picture = picture.iter().filter(|word| verb != "predict" || *word != "--image");
         let log = self.out.join(format!("{verb}.txt"));
@@ -133,6 +138,7 @@ impl Asked {
             .arg(&self.model)
             .args(&self.input)
             .args(flags)
+            .args(class)
             .arg("--quiet")
             .stdin(Stdio::null())
             .stdout(file)
