@@ -158,7 +158,7 @@ def write_guide(results):
     before, rest = text.split(MARKS[0])
     after = rest.split(MARKS[1])[1]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    note = f"*{versions} · the first test images of MNIST · `python3 bench/attack_agreement.py --data DIR`*"
+    note = f"*{versions} · the first test images of MNIST, as many as the column says · `python3 bench/attack_agreement.py --data DIR --images N`*"
     GUIDE.write_text(f"{before}{MARKS[0]}\n{table(results)}\n\n{note}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
