@@ -245,7 +245,6 @@ mod tests {
         for (name, counts) in [
             ("rise", "1000 masks"),
             ("smooth-grad", "25 samples"),
-            ("integrated-gradients", "25 steps"),
             ("score-cam", "340 maps"),
             ("lime", "500 samples"),
             ("occlusion", "window 19, stride 8"),
@@ -263,6 +262,9 @@ mod tests {
             assert!(near(&own_counts, counts), "{name}: {own_counts}, not {counts}");
             assert!(own.evaluations(&question) < before, "{name}");
         }
+        let mut own = method("integrated-gradients");
+        own.suit(&question);
+        assert_eq!(own, method("integrated-gradients"), "its error would grow");
     }
 
     #[test]
