@@ -48,7 +48,7 @@ pub(crate) fn single(
     Ok(grid.columns(2).tile_size(LARGE).color_bar(scale).draw()?)
 }
 
-/// The image and every method's map, each on a scale of its own.
+/// The image and every method's map, each on a scale of its own, [`scale`].
 pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figure> {
     let image = Tile::new(picture_of_input(model, one.input.view())?).line("input");
     let label = format!("‘{}’", model.label(one.predicted.0));
@@ -68,9 +68,8 @@ pub(crate) fn sheet(model: &Model, one: &Explained, whose: &str) -> Result<Figur
     }
     let target = one.attributions.first().map_or(one.predicted.0, |a| a.target.class);
     let title = format!("What speaks for ‘{}’ in {whose}", model.label(target));
-    let bar = ColorScale::symmetric(1.0)?.label(
-        "share of the largest value of each map, which stands under it (a + b: above a): for (+), against (−)",
-    );
+    let bar = ColorScale::symmetric(1.0)?
+        .label("share of the number under each map, beyond it the end’s colour (a + b: above a)");
     let grid = ImageGrid::new(title, tiles).columns(6).tile_size(SMALL);
     Ok(grid.color_bar(bar).draw()?)
 }
@@ -133,9 +132,18 @@ fn words(text: &str) -> Vec<String> {
     lines
 }
 
-/// A diverging scale around 0, just wide enough.
+/// A diverging scale around 0, wide enough for all but the half percent of largest values: a few bright
+/// pixels would otherwise leave the rest of a map blank.
 fn scale(pixels: &[f32]) -> ColorScale {
-    ColorScale::symmetric_for(pixels.iter().map(|&v| f64::from(v)))
+    let mut sizes: Vec<f32> = pixels.iter().map(|v| v.abs()).filter(|v| v.is_finite()).collect();
+    sizes.sort_by(f32::total_cmp);
+    let last = sizes.len().saturating_sub(1);
+    let limit = sizes
+        .get(last - last / 200)
+        .copied()
+        .filter(|&limit| limit > 0.0)
+        .or(sizes.last().copied());
+    ColorScale::symmetric_for(limit.map(f64::from))
 }
 
 fn predicted(model: &Model, one: &Explained) -> String {
