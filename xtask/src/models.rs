@@ -122,6 +122,8 @@ impl Asked {
         // Without a class or a layer, `visualise` makes an image a class: of a thousand it asks which.
         let class: &[&str] = match (verb, self.input.iter().any(|word| word == "imagenet")) {
             ("visualise", true) => &["--class", "goldfish"],
+            // A detector's answer is one place of it.
+            ("visualise", _) if self.name == "ultraface-rfb-320" => &["--answer", "scores:0"],
             _ => &[],
         };
         // `predict` takes its files without a flag.
