@@ -398,6 +398,17 @@ fn worst(network: &Network, methods: &[Method]) -> f64 {
     worst
 }
 
+fn every_operator_keeps_the_sum(methods: &[Method]) {
+    let mut failures = Vec::new();
+    for (name, network) in networks() {
+        let error = worst(&network, methods);
+        if error > 1e-4 {
+            failures.push(format!("{name}: {error:.1e}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
 #[test]
 fn relevance_and_what_was_absorbed_are_the_number_explained_whatever_the_operator() {
     let mut methods = Vec::new();
@@ -408,14 +419,7 @@ fn relevance_and_what_was_absorbed_are_the_number_explained_whatever_the_operato
         assert!(other.set_products(LrpProducts::Uniform));
         methods.extend([plain, other]);
     }
-    let mut failures = Vec::new();
-    for (name, network) in networks() {
-        let error = worst(&network, &methods);
-        if error > 1e-4 {
-            failures.push(format!("{name}: {error:.1e}"));
-        }
-    }
-    assert!(failures.is_empty(), "{failures:#?}");
+    every_operator_keeps_the_sum(&methods);
 }
 
 #[test]
@@ -423,14 +427,7 @@ fn differences_from_the_baseline_add_up_whatever_the_operator() {
     let methods: Vec<Method> = [Baseline::Zero, Baseline::Blur]
         .map(|baseline| Method::DeepLift(DeepLift { baseline }))
         .to_vec();
-    let mut failures = Vec::new();
-    for (name, network) in networks() {
-        let error = worst(&network, &methods);
-        if error > 1e-4 {
-            failures.push(format!("{name}: {error:.1e}"));
-        }
-    }
-    assert!(failures.is_empty(), "{failures:#?}");
+    every_operator_keeps_the_sum(&methods);
 }
 
 #[test]

@@ -10,12 +10,16 @@ use crate::Error;
 /// The same function with every batch normalisation, and every addition of or multiplication by a
 /// constant a channel, folded into the convolution or dense layer that feeds it and nothing else:
 /// `w ← w s`, `b ← b s + t`. Relevance should not depend on how a network spells one linear map; many
-/// models that were converted have their biases as additions of their own. Others stay.
+/// models that were converted have their biases as additions of their own. Others stay. `None` where there
+/// is nothing to fold.
 ///
 /// # Errors
 /// None that is known; the network is checked anew.
-pub(crate) fn folded(network: &Network) -> Result<Network, Error> {
+pub(crate) fn folded(network: &Network) -> Result<Option<Network>, Error> {
     let folds = Folds::of(network);
+    if folds.into.is_empty() {
+        return Ok(None);
+    }
     let (mut nodes, mut params) = (Vec::new(), Vec::new());
     let mut moved: HashMap<NodeId, NodeId> = HashMap::new();
     for (index, node) in network.nodes().iter().enumerate() {
@@ -39,7 +43,7 @@ pub(crate) fn folded(network: &Network) -> Result<Network, Error> {
     }
     let mut outputs: Vec<NodeId> = network.outputs().iter().map(|id| moved[id]).collect();
     outputs.dedup();
-    Ok(Network::new(network.name(), nodes, params, outputs, network.metadata().clone())?)
+    Ok(Some(Network::new(network.name(), nodes, params, outputs, network.metadata().clone())?))
 }
 
 /// `x s + t` of each channel.
@@ -205,7 +209,7 @@ mod tests {
             param.values.iter().enumerate().map(value).collect()
         });
         let network = network.with_values(values.collect()).unwrap();
-        let folded = folded(&network).unwrap();
+        let folded = folded(&network).unwrap().expect("a normalisation to fold");
         let names: Vec<&str> = folded.nodes().iter().map(|n| n.name.as_str()).collect();
         // The one after the ReLU has no layer to go into.
         assert_eq!(names, ["x", "conv", "relu", "norm2", "sum", "flat", "logits"]);

@@ -9,6 +9,9 @@ use ndarray::{ArrayD, Axis, Slice};
 use super::walk::Station;
 use crate::Error;
 
+/// Other values of a node's parameters, from their place and their values.
+pub(crate) type Change<'a> = &'a dyn Fn(usize, &[f32]) -> Arc<[f32]>;
+
 /// A compiled network of a single node. Those of its inputs that depend on the image are the piece's
 /// inputs; the others are constants in it.
 pub(crate) struct Piece {
@@ -21,10 +24,8 @@ pub(crate) struct Piece {
 
 impl Piece {
     /// A network has one input: several stand in it one after the other, and are cut apart again.
-    pub(crate) fn new(
-        at: &Station<'_>,
-        change: &dyn Fn(usize, &[f32]) -> Vec<f32>,
-    ) -> Result<Piece, Error> {
+    /// Without a change the parameters are shared with the network, not copied.
+    pub(crate) fn new(at: &Station<'_>, change: Option<Change<'_>>) -> Result<Piece, Error> {
         let (network, node) = (at.network(), at.node);
         let data = at.data_inputs();
         let shapes: Vec<Vec<usize>> =
@@ -39,14 +40,19 @@ impl Piece {
             } else {
                 let value = at.input(i).index_axis(Axis(0), 0);
                 let own: Vec<f32> = value.iter().copied().collect();
-                let own = if node.params.is_empty() { change(0, &own) } else { own };
+                let own = match change {
+                    Some(change) if node.params.is_empty() => change(0, &own),
+                    _ => own.into(),
+                };
                 parts.constant(network.shape(input), own)
             });
         }
         let params = node.params.iter().enumerate().map(|(place, &param)| {
             let param = network.param(param);
-            let values: Arc<[f32]> = change(place, &param.values).into();
-            Param { values, ..param.clone() }
+            match change {
+                Some(change) => Param { values: change(place, &param.values), ..param.clone() },
+                None => param.clone(),
+            }
         });
         let end = parts.push(node.name.clone(), node.op.clone(), of, params.collect());
         let metadata = Metadata::for_input(&parts.input);
@@ -141,12 +147,12 @@ impl Parts {
         NodeId(self.nodes.len() - 1)
     }
 
-    fn constant(&mut self, shape: &[usize], values: Vec<f32>) -> NodeId {
+    fn constant(&mut self, shape: &[usize], values: Arc<[f32]>) -> NodeId {
         let name = format!("constant {} of {}", self.nodes.len(), self.name);
         let param = Param {
             name: format!("{name}.value"),
             shape: shape.to_vec(),
-            values: values.into(),
+            values,
             trainable: false,
         };
         self.push(name, Op::Constant { shape: shape.to_vec() }, vec![], vec![param])

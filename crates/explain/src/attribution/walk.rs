@@ -13,7 +13,7 @@ use cutaway_engine::Engine;
 use cutaway_net::{Binary, Network, Node, NodeId, Op};
 use ndarray::{ArrayD, ArrayView4, Axis, Slice, Zip};
 
-use super::piece::Piece;
+use super::piece::{Change, Piece};
 use crate::Error;
 
 /// What a rule makes of a node.
@@ -134,16 +134,13 @@ impl Station<'_> {
 
     /// The node alone, as a network from those of its inputs that depend on the image.
     pub(crate) fn piece(&self) -> Result<Piece, Error> {
-        Piece::new(self, &|_, values| values.to_vec())
+        Piece::new(self, None)
     }
 
     /// The same with other values of its parameters, made from their place and their values; of a node
     /// without parameters, of the constants that it takes.
-    pub(crate) fn piece_with(
-        &self,
-        change: &dyn Fn(usize, &[f32]) -> Vec<f32>,
-    ) -> Result<Piece, Error> {
-        Piece::new(self, change)
+    pub(crate) fn piece_with(&self, change: Change<'_>) -> Result<Piece, Error> {
+        Piece::new(self, Some(change))
     }
 
     /// Places of the inputs that depend on the image.

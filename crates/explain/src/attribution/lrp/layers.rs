@@ -1,5 +1,7 @@
 //! The rules of layers with weights.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayD, Axis, Zip};
 
 use super::super::baseline::preprocessed;
@@ -243,10 +245,10 @@ impl Relevance<'_> {
 }
 
 /// The parameters of a pass, from their place and their values.
-fn changed(pass: &Pass<'_>, place: usize, values: &[f32]) -> Vec<f32> {
+fn changed(pass: &Pass<'_>, place: usize, values: &[f32]) -> Arc<[f32]> {
     match (place, pass.bias) {
         (0, _) | (_, true) => values.iter().map(|&v| (pass.weight)(v)).collect(),
-        _ => vec![0.0; values.len()],
+        _ => vec![0.0; values.len()].into(),
     }
 }
 

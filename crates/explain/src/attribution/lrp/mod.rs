@@ -205,22 +205,25 @@ impl Attribute for Lrp {
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
         logit_only(ask, "lrp")?;
-        let network = folded(ask.network())?;
         let own = ask.engine();
         let options =
             Options { threads: own.threads(), isa: Some(own.isa()), strategy: own.strategy() };
-        let engine = Engine::compile(&network, &options)?;
+        let compiled = folded(ask.network())?
+            .map(|network| Engine::compile(&network, &options))
+            .transpose()?;
+        let engine = compiled.as_ref().unwrap_or(own);
+        let network = engine.network();
         let logits = network.logits();
-        let first = first_layers(&network);
+        let first = first_layers(network);
         let mut results = Vec::new();
-        let few = at_once(&network, logits);
+        let few = at_once(network, logits);
         for start in (0..images.shape()[0]).step_by(few) {
             let end = (start + few).min(images.shape()[0]);
             let images = images.slice_axis(Axis(0), Slice::from(start..end));
-            let walk = Walk::new(&engine, images, logits, "lrp")?;
+            let walk = Walk::new(engine, images, logits, "lrp")?;
             let seeds = ask.seeds(images, &classes[start..end])? * walk.value(logits);
             let ledger = Ledger::new(end - start);
-            let rule = Relevance { lrp: self, network: &network, first: first.clone(), ledger };
+            let rule = Relevance { lrp: self, network, first: first.clone(), ledger };
             let relevance = walk.back(seeds.clone(), &rule)?;
             ask.count(end - start);
             let raw = super::raw_images(&relevance).into_iter().zip(seeds.outer_iter());
