@@ -40,6 +40,11 @@ pub(crate) fn single(
     let mut map = Tile::new(PixelGrid::from_values(width, height, &pixels, &scale)?)
         .line(attribution.method.clone())
         .line(format!("sum {}", number::significant(attribution.sum, 4)));
+    let largest = pixels.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+    if f64::from(largest) > scale.max() {
+        // The colours end before the largest values do.
+        map = map.line(format!("values up to ±{}", number::significant(f64::from(largest), 2)));
+    }
     if let Some(error) = attribution.error {
         map = map.line(format!("error of the sum {}", number::significant(error, 2)));
     }
