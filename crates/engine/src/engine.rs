@@ -1,5 +1,6 @@
 //! A compiled network and the three questions it answers.
 
+mod by_rule;
 mod value_and_gradient;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +16,7 @@ use crate::layers::{Layer, Run, pixels_channels, pointwise};
 use crate::plan::{self, Plan, Request, Workspace};
 use crate::{Error, Isa, Options, Result, Strategy};
 
+pub use by_rule::{BackwardRule, ByRule, NodeValues, Numbers, Replaces};
 pub use value_and_gradient::Seed;
 
 /// A network compiled for this machine. Every answer is the same bits for any number of threads.
@@ -38,6 +40,13 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(plan: Plan) -> Prepared {
         Prepared { plan, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Makes sure that so many workspaces are there, so that as many threads need not make them later.
+    pub(crate) fn stock(&self, count: usize) {
+        let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
+        let missing = count.saturating_sub(idle.len());
+        idle.extend((0..missing).map(|_| self.plan.workspace()));
     }
 
     /// Lends a workspace to `f`. The one used last is lent first: it is still in cache.
@@ -248,10 +257,9 @@ impl Engine {
         let mut keep: Vec<NodeId> = seeds.iter().map(|s| s.0).chain(wanted.clone()).collect();
         keep.sort();
         keep.dedup();
-        let gradients = Some(plan::Gradients { nodes: wanted.clone(), params });
-        let prepared =
-            self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
-        let pass = BackwardPass { engine: self, prepared: &prepared, n, seeds };
+        let gradients = plan::Gradients { nodes: wanted.clone(), params };
+        let (prepared, split) = self.prepared_for_gradients(n, keep, gradients);
+        let pass = BackwardPass { engine: self, prepared: &prepared, split, n, seeds };
         pass.run(batch.as_slice().expect("in standard order"), &wanted, params)
     }
 
@@ -286,7 +294,21 @@ impl Engine {
     /// The plan of a forward pass over `n` images, and how many threads share each of them.
     pub(crate) fn prepared_for(&self, n: usize, taps: &[NodeId]) -> (Arc<Prepared>, usize) {
         let keep = taps.to_vec();
-        let request = Request { keep, gradients: None, training: false, split: 1, reuse: true };
+        self.shared(n, Request { keep, gradients: None, training: false, split: 1, reuse: true })
+    }
+
+    /// The same of a backward pass, in inference.
+    pub(crate) fn prepared_for_gradients(
+        &self,
+        n: usize,
+        keep: Vec<NodeId>,
+        gradients: plan::Gradients,
+    ) -> (Arc<Prepared>, usize) {
+        let gradients = Some(gradients);
+        self.shared(n, Request { keep, gradients, training: false, split: 1, reuse: false })
+    }
+
+    fn shared(&self, n: usize, request: Request) -> (Arc<Prepared>, usize) {
         let prepared = self.prepared(request.clone());
         // Fewer chunks than threads: threads share the images.
         let split = self.threads() / n.div_ceil(prepared.plan.chunk).max(1);
@@ -379,6 +401,8 @@ impl Engine {
 struct BackwardPass<'a> {
     engine: &'a Engine,
     prepared: &'a Prepared,
+    /// Threads that share a sample.
+    split: usize,
     n: usize,
     seeds: &'a [(NodeId, ArrayD<f32>)],
 }
@@ -398,7 +422,7 @@ impl BackwardPass<'_> {
         for (c, outputs) in chunks.into_iter().enumerate() {
             work[c % lanes].1.push((c, outputs));
         }
-        engine.pool.install(|| {
+        engine.run(self.split, || {
             work.into_par_iter().for_each(|(sum, chunks)| {
                 for (c, outputs) in chunks {
                     self.prepared.with_workspace(|ws| {
@@ -428,6 +452,7 @@ impl BackwardPass<'_> {
         let (engine, plan) = (self.engine, &self.prepared.plan);
         let layers = engine.gradient_layers();
         let run = engine.load_chunk(plan, ws, images, c);
+        let run = Run { split: self.split, ..run };
         plan.forward(layers, ws, run, 0..plan.steps.len());
         plan.clear_gradients(ws, run.n);
         for (id, seed) in self.seeds {

@@ -40,7 +40,9 @@ pub mod reservoir;
 mod sweep;
 mod trainer;
 
-pub use engine::{Activations, Engine, Gradients, Seed};
+pub use engine::{
+    Activations, BackwardRule, ByRule, Engine, Gradients, NodeValues, Numbers, Replaces, Seed,
+};
 pub use error::{Error, Result};
 pub use kernels::Isa;
 pub use options::Options;

@@ -434,7 +434,9 @@ impl Plan {
             let (dx, rest) = ws.gradients.split_at_mut(step.output);
             let dy = &mut rest[0][..len];
             if step.relu {
-                layers::pointwise::relu_mask(self.isa, y, dy);
+                layers::pointwise::shared(run.split, 1, dy, |first, dy| {
+                    layers::pointwise::relu_mask(self.isa, &y[first..first + dy.len()], dy);
+                });
             }
             let x = Inputs {
                 buffers: &ws.values,

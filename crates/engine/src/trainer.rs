@@ -117,6 +117,8 @@ impl Trainer {
             totals: [vec![0.0; sums], vec![0.0; 2 * sums]],
             prepared: Prepared::new(plan),
         };
+        // A lane is one thread's at a time.
+        trainer.prepared.stock(trainer.lanes.len().min(trainer.threads()));
         trainer.load(network)?;
         Ok(trainer)
     }

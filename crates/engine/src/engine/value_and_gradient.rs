@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::{Engine, split_chunks};
 use crate::Result;
-use crate::layers::pixels_channels;
-use crate::plan::{self, Request};
+use crate::layers::{Run, pixels_channels};
+use crate::plan;
 use cutaway_net::NodeId;
 
 /// Makes a seed: the number of a sample in the batch, the value of the node for it, and where the
@@ -32,23 +32,22 @@ impl Engine {
         let mut keep = vec![input, node];
         keep.sort();
         keep.dedup();
-        let gradients = Some(plan::Gradients { nodes: vec![input], params: false });
-        let prepared =
-            self.prepared(Request { keep, gradients, training: false, split: 1, reuse: false });
+        let n = batch.shape()[0];
+        let gradients = plan::Gradients { nodes: vec![input], params: false };
+        let (prepared, split) = self.prepared_for_gradients(n, keep, gradients);
         let plan = &prepared.plan;
         let layers = self.gradient_layers();
         let images = batch.as_slice().expect("in standard order");
-        let n = batch.shape()[0];
         let lens = [self.node_len(node), self.node_len(input)];
         let mut results = lens.map(|len| vec![0.0; n * len]);
         let chunks = split_chunks(&mut results, &lens, plan.chunk, n);
         let offsets = super::param_offsets(&self.network);
         let [pixels, channels] = pixels_channels(self.network.shape(node));
-        self.pool.install(|| {
+        self.run(split, || {
             chunks.into_par_iter().enumerate().for_each(|(c, mut outputs)| {
                 let [values, gradient] = &mut outputs[..] else { unreachable!("two results") };
                 prepared.with_workspace(|ws| {
-                    let run = self.load_chunk(plan, ws, images, c);
+                    let run = Run { split, ..self.load_chunk(plan, ws, images, c) };
                     plan.forward(layers, ws, run, 0..plan.steps.len());
                     self.read(&ws.values[plan.buffer(node)], node, values);
                     let mut seeds = vec![0.0; values.len()];

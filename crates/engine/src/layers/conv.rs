@@ -342,7 +342,9 @@ impl Conv {
         }
     }
 
-    /// Adds the gradients of the input, of the weight and of the bias, where wanted.
+    /// Adds the gradients of the input, of the weight and of the bias, where wanted. `split` threads may
+    /// share the first of an image.
+    #[allow(clippy::too_many_arguments)] // what a layer's backward pass takes
     pub(crate) fn backward(
         &self,
         n: usize,
@@ -351,25 +353,21 @@ impl Conv {
         dx: Option<&mut [f32]>,
         dw: Option<&mut [f32]>,
         scratch: &mut [f32],
+        split: usize,
     ) {
-        match self.algorithm {
-            Algorithm::Depthwise => {
-                if let Some(dw) = dw {
-                    self.weight_gradient_depthwise(n, x, dy, dw, scratch);
-                }
-                if let Some(dx) = dx {
-                    self.input_gradient_direct(n, dy, dx, scratch);
-                }
+        let split = if self.shape.image_work() < SPLIT_WORK { 1 } else { split };
+        if let Algorithm::Winograd(tile) = self.algorithm {
+            return self.backward_winograd(tile, n, x, dy, dx, dw, scratch, split);
+        }
+        match (dw, self.algorithm) {
+            (Some(dw), Algorithm::Depthwise) => {
+                self.weight_gradient_depthwise(n, x, dy, dw, scratch);
             }
-            Algorithm::Direct => {
-                if let Some(dw) = dw {
-                    self.weight_gradient_direct(n, x, dy, dw, scratch);
-                }
-                if let Some(dx) = dx {
-                    self.input_gradient_direct(n, dy, dx, scratch);
-                }
-            }
-            Algorithm::Winograd(tile) => self.backward_winograd(tile, n, x, dy, dx, dw, scratch),
+            (Some(dw), _) => self.weight_gradient_direct(n, x, dy, dw, scratch),
+            (None, _) => {}
+        }
+        if let Some(dx) = dx {
+            self.input_gradient_direct(n, dy, dx, scratch, split);
         }
     }
 }
@@ -648,63 +646,94 @@ impl Conv {
         self.add_ordered(sums, dw);
     }
 
-    fn input_gradient_direct(&self, n: usize, dy: &[f32], dx: &mut [f32], scratch: &mut [f32]) {
+    fn input_gradient_direct(
+        &self,
+        n: usize,
+        dy: &[f32],
+        dx: &mut [f32],
+        scratch: &mut [f32],
+        split: usize,
+    ) {
         let s = &self.shape;
+        let images = dy.chunks_exact(s.output_len()).zip(dx.chunks_exact_mut(s.input_len()));
+        for (dy, dx) in images.take(n) {
+            let spread = self.spread(dy, scratch);
+            if split <= 1 {
+                self.back_pixels_direct(spread, &self.back_pixels, dx);
+                continue;
+            }
+            let each = self.back_pixels.len().div_ceil(split);
+            let parts = dx.par_chunks_mut(each * s.input[2]);
+            parts
+                .zip(self.back_pixels.par_chunks(each))
+                .for_each(|(dx, pixels)| self.back_pixels_direct(spread, pixels, dx));
+        }
+    }
+
+    /// An image's output gradient, spread out by the stride and framed by zeros: itself, where that
+    /// changes nothing.
+    fn spread<'a>(&self, dy: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+        let s = &self.shape;
+        if s.kernel == [1, 1] && s.stride == [1, 1] && s.padding == [0; 4] {
+            return dy;
+        }
         let [bh, bw] = back_size(s);
-        let (ci, co) = (s.group_inputs(), s.group_outputs());
         let [oh, ow, o] = s.output;
-        let packed = self.backward.len() / s.groups;
         let spread = &mut scratch[..bh * bw * o];
         // The first output pixel stands (K − 1)·dilation − padding from the corner.
         let top = ((s.kernel[0] - 1) * s.dilation[0]) as isize - s.padding[0] as isize;
         let left = ((s.kernel[1] - 1) * s.dilation[1]) as isize - s.padding[1] as isize;
-        for image in 0..n {
-            spread.fill(0.0);
-            for y in 0..oh {
-                let to_y = top + (y * s.stride[0]) as isize;
-                for x in 0..ow {
-                    let to_x = left + (x * s.stride[1]) as isize;
-                    let inside =
-                        (0..bh as isize).contains(&to_y) && (0..bw as isize).contains(&to_x);
-                    if inside {
-                        let from = ((image * oh + y) * ow + x) * o;
-                        let to = (to_y as usize * bw + to_x as usize) * o;
-                        spread[to..to + o].copy_from_slice(&dy[from..from + o]);
-                    }
+        spread.fill(0.0);
+        for y in 0..oh {
+            let to_y = top + (y * s.stride[0]) as isize;
+            for x in 0..ow {
+                let to_x = left + (x * s.stride[1]) as isize;
+                let inside = (0..bh as isize).contains(&to_y) && (0..bw as isize).contains(&to_x);
+                if inside {
+                    let from = (y * ow + x) * o;
+                    let to = (to_y as usize * bw + to_x as usize) * o;
+                    spread[to..to + o].copy_from_slice(&dy[from..from + o]);
                 }
             }
-            let out = &mut dx[image * s.input_len()..(image + 1) * s.input_len()];
-            if self.algorithm == Algorithm::Depthwise {
-                let args = Depthwise {
-                    x: spread,
-                    pixels: &self.back_pixels,
-                    taps: &self.back_runs.offsets,
-                    w: &self.backward,
-                    channels: s.input[2],
-                    y: out,
-                    bias: None,
-                    relu: false,
-                    accumulate: true,
-                    tail: Tail::default(),
-                };
-                depthwise::depthwise(self.isa, args);
-                continue;
-            }
-            for g in 0..s.groups {
-                let args = Rows {
-                    a: &spread[g * co..],
-                    rows: &self.back_pixels,
-                    segments: &self.back_runs.offsets,
-                    inner: self.back_runs.len,
-                    b: &self.backward[g * packed..(g + 1) * packed],
-                    n: ci,
-                    c: &mut out[g * ci..],
-                    ldc: s.input[2],
-                    epilogue: Epilogue { accumulate: true, ..Epilogue::default() },
-                    tail: Tail::default(),
-                };
-                gemm::rows(self.isa, args);
-            }
+        }
+        spread
+    }
+
+    /// Adds the gradient of some of an image's input pixels, whose windows start at `pixels` of the
+    /// spread gradient of its output.
+    fn back_pixels_direct(&self, spread: &[f32], pixels: &[usize], dx: &mut [f32]) {
+        let s = &self.shape;
+        if self.algorithm == Algorithm::Depthwise {
+            let args = Depthwise {
+                x: spread,
+                pixels,
+                taps: &self.back_runs.offsets,
+                w: &self.backward,
+                channels: s.input[2],
+                y: dx,
+                bias: None,
+                relu: false,
+                accumulate: true,
+                tail: Tail::default(),
+            };
+            return depthwise::depthwise(self.isa, args);
+        }
+        let (ci, co) = (s.group_inputs(), s.group_outputs());
+        let packed = self.backward.len() / s.groups;
+        for g in 0..s.groups {
+            let args = Rows {
+                a: &spread[g * co..],
+                rows: pixels,
+                segments: &self.back_runs.offsets,
+                inner: self.back_runs.len,
+                b: &self.backward[g * packed..(g + 1) * packed],
+                n: ci,
+                c: &mut dx[g * ci..],
+                ldc: s.input[2],
+                epilogue: Epilogue { accumulate: true, ..Epilogue::default() },
+                tail: Tail::default(),
+            };
+            gemm::rows(self.isa, args);
         }
     }
 
@@ -958,7 +987,7 @@ impl Conv {
     }
 
     /// One product per tile element: `C[e] = A[e] B[e]` with `tiles` rows.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // sizes and three matrices
     fn products(
         &self,
         area: usize,
@@ -995,25 +1024,35 @@ impl Conv {
             let m = &mut rest[..area * wino::plane(tiles, o)];
             let x = &x[first * s.input_len()..(first + images) * s.input_len()];
             wino::input_transform(self.isa, tile, self.input_grid(tile, images), x, v);
-            match split {
-                1 => self.products(area, tiles, v, &self.forward, m, c, o),
-                _ => self.shared_products(split, area, tiles, v, m),
-            }
+            self.shared_products(split, area, tiles, v, &self.forward, m, c, o);
             let y = &mut y[first * s.output_len()..(first + images) * s.output_len()];
             let grid = self.output_grid(tile, images);
             wino::output_transform(self.isa, tile, grid, m, y, self.bias.as_deref(), end.relu);
         }
     }
 
-    /// The products of a forward pass, shared out among threads, each of which reads its weights only.
-    fn shared_products(&self, split: usize, area: usize, tiles: usize, v: &[f32], m: &mut [f32]) {
-        let (c, o) = (self.shape.input[2], self.shape.output[2]);
-        let (from, to) = (wino::plane(tiles, c), wino::plane(tiles, o));
-        let (each, packed) = (area.div_ceil(split), self.forward.len() / area);
+    /// The products, shared out among threads, each of which reads its weights only.
+    #[allow(clippy::too_many_arguments)] // as `products`
+    fn shared_products(
+        &self,
+        split: usize,
+        area: usize,
+        tiles: usize,
+        a: &[f32],
+        b: &[f32],
+        c: &mut [f32],
+        k: usize,
+        n: usize,
+    ) {
+        if split <= 1 {
+            return self.products(area, tiles, a, b, c, k, n);
+        }
+        let (from, to) = (wino::plane(tiles, k), wino::plane(tiles, n));
+        let (each, packed) = (area.div_ceil(split), b.len() / area);
         let parts =
-            m[..area * to].par_chunks_mut(each * to).zip(v[..area * from].par_chunks(each * from));
-        parts.zip(self.forward.par_chunks(each * packed)).for_each(|((m, v), weights)| {
-            self.products(weights.len() / packed, tiles, v, weights, m, c, o);
+            c[..area * to].par_chunks_mut(each * to).zip(a[..area * from].par_chunks(each * from));
+        parts.zip(b.par_chunks(each * packed)).for_each(|((c, a), b)| {
+            self.products(b.len() / packed, tiles, a, b, c, k, n);
         });
     }
 
@@ -1027,6 +1066,7 @@ impl Conv {
         mut dx: Option<&mut [f32]>,
         dw: Option<&mut [f32]>,
         scratch: &mut [f32],
+        split: usize,
     ) {
         let s = &self.shape;
         let (area, c, o) = (tile.n() * tile.n(), s.input[2], s.output[2]);
@@ -1047,7 +1087,7 @@ impl Conv {
                 self.outer_products(area, tiles, v, dm, du, first > 0);
             }
             if let Some(dx) = dx.as_deref_mut() {
-                self.products(area, tiles, dm, &self.backward, v, o, c);
+                self.shared_products(split, area, tiles, dm, &self.backward, v, o, c);
                 wino::input_adjoint(self.isa, tile, grid, v, &mut dx[inputs]);
             }
         }

@@ -40,24 +40,32 @@ impl Dense {
 
     /// Of as many rows as `x` has.
     pub(crate) fn forward(&self, x: &[f32], y: &mut [f32], relu: bool, split: usize) {
-        let n = x.len() / self.inputs;
-        if split > 1 && n == 1 && self.forward.len() > SPLIT_WEIGHTS {
-            return self.forward_split(x, y, relu, split);
-        }
         let epilogue = Epilogue { bias: self.bias.as_deref(), relu, accumulate: false };
-        let size = [n, self.inputs, self.outputs];
-        gemm::matmul(self.isa, size, x, &self.forward, y, epilogue);
+        self.product([self.inputs, self.outputs], x, &self.forward, y, epilogue, split);
     }
 
-    /// One row, its outputs shared out among threads by whole panels of the weights.
-    fn forward_split(&self, x: &[f32], y: &mut [f32], relu: bool, split: usize) {
+    /// `y = x W` of any number of rows. The outputs of a single one are shared out among threads by whole
+    /// panels of the weights.
+    fn product(
+        &self,
+        [k, n]: [usize; 2],
+        x: &[f32],
+        weights: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        split: usize,
+    ) {
+        let rows = x.len() / k;
+        if split <= 1 || rows != 1 || weights.len() <= SPLIT_WEIGHTS {
+            return gemm::matmul(self.isa, [rows, k, n], x, weights, y, epilogue);
+        }
         let width = gemm::panel_width(self.isa);
-        let each = self.outputs.div_ceil(width).div_ceil(split) * width;
-        let weights = self.forward.par_chunks(each * self.inputs);
-        y.par_chunks_mut(each).zip(weights).enumerate().for_each(|(part, (y, weights))| {
-            let bias = self.bias.as_ref().map(|bias| &bias[part * each..part * each + y.len()]);
-            let epilogue = Epilogue { bias, relu, accumulate: false };
-            gemm::matmul(self.isa, [1, self.inputs, y.len()], x, weights, y, epilogue);
+        let each = n.div_ceil(width).div_ceil(split) * width;
+        let parts = y.par_chunks_mut(each).zip(weights.par_chunks(each * k)).enumerate();
+        parts.for_each(|(part, (y, weights))| {
+            let bias = epilogue.bias.map(|bias| &bias[part * each..part * each + y.len()]);
+            let epilogue = Epilogue { bias, ..epilogue };
+            gemm::matmul(self.isa, [1, k, y.len()], x, weights, y, epilogue);
         });
     }
 
@@ -68,9 +76,10 @@ impl Dense {
         dy: &[f32],
         dx: Option<&mut [f32]>,
         dw: Option<&mut [f32]>,
+        split: usize,
     ) {
-        let n = x.len() / self.inputs;
         if let Some(dw) = dw {
+            let n = x.len() / self.inputs;
             let args = Cols {
                 a: dy,
                 b: x,
@@ -88,8 +97,7 @@ impl Dense {
         }
         if let Some(dx) = dx {
             let epilogue = Epilogue { accumulate: true, ..Epilogue::default() };
-            let size = [n, self.outputs, self.inputs];
-            gemm::matmul(self.isa, size, dy, &self.backward, dx, epilogue);
+            self.product([self.outputs, self.inputs], dy, &self.backward, dx, epilogue, split);
         }
     }
 }

@@ -387,23 +387,27 @@ fn forward_whole(layer: &Layer, isa: Isa, run: Run, x: Inputs<'_>, y: &mut [f32]
         Layer::GlobalAverage { pixels, channels } => {
             pointwise::mean_pixels(*pixels, *channels, x.get(0), y);
         }
-        Layer::Relu => pointwise::relu(isa, x.get(0), y),
+        Layer::Relu => shared(run, 1, y, |part, y| pointwise::relu(isa, &x.get(0)[part], y)),
         Layer::Softmax { channels } => pointwise::softmax(*channels, x.get(0), y),
         Layer::LogSoftmax { channels } => pointwise::log_softmax(*channels, x.get(0), y),
         Layer::Reorder { from, to } => pointwise::reorder(*from, *to, x.get(0), y, false),
-        Layer::Add => {
-            y.copy_from_slice(x.get(0));
+        Layer::Add => shared(run, 1, y, |part, y| {
+            y.copy_from_slice(&x.get(0)[part.clone()]);
             for i in 1..x.ids.len() {
-                pointwise::add(isa, x.get(i), y);
+                pointwise::add(isa, &x.get(i)[part.clone()], y);
             }
-        }
+        }),
         Layer::Concat { channels } => {
             for (i, (first, count)) in spans(channels).enumerate() {
                 concat_one(x.get(i), first, count, channels.iter().sum(), y);
             }
         }
-        Layer::BatchNorm(norm) => norm.forward(x.get(0), y),
-        Layer::Unary(unary) => pointwise::unary(isa, *unary, x.get(0), y),
+        Layer::BatchNorm(norm) => {
+            shared(run, norm.period(run.n, y.len()), y, |part, y| norm.forward(&x.get(0)[part], y));
+        }
+        Layer::Unary(unary) => {
+            shared(run, 1, y, |part, y| pointwise::unary(isa, *unary, &x.get(0)[part], y));
+        }
         Layer::LocalResponse(norm) => norm.forward(x.get(0), y),
         Layer::Plain(plain) => plain.forward(run.n, x, y),
         Layer::Dropout { rate, key } => {
@@ -414,6 +418,16 @@ fn forward_whole(layer: &Layer, isa: Isa, run: Run, x: Inputs<'_>, y: &mut [f32]
             each_dropout(run, x.len(), *key, *rate, |i, factor| y[i] = x[i] * factor);
         }
     }
+}
+
+/// Calls `f(range, part)` for parts of a buffer, on as many threads as share an image.
+fn shared(
+    run: Run,
+    unit: usize,
+    y: &mut [f32],
+    f: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
+) {
+    pointwise::shared(run.split, unit, y, |first, y| f(first..first + y.len(), y));
 }
 
 /// Calls `f(position, factor)` for each number of a dropout layer's buffer.
@@ -463,18 +477,24 @@ pub(crate) fn backward(
             if let Some(db) = db {
                 pointwise::add_columns(isa, dy, db);
             }
-            conv.backward(run.n, x.get(0), dy, dx.get(0), dw, scratch);
+            conv.backward(run.n, x.get(0), dy, dx.get(0), dw, scratch, run.split);
         }
         Layer::Dense(dense) => {
             let (dw, db) = weight_and_bias(dparams);
             if let Some(db) = db {
                 pointwise::add_columns(isa, dy, db);
             }
-            dense.backward(x.get(0), dy, dx.get(0), dw);
+            dense.backward(x.get(0), dy, dx.get(0), dw, run.split);
         }
         Layer::BatchNorm(norm) => {
             let (dscale, dbias) = weight_and_bias(dparams);
-            norm.backward(x.get(0), dy, dx.get(0), dscale, dbias, run.training);
+            let alone = dscale.is_none() && dbias.is_none() && !run.training;
+            match dx.get(0) {
+                Some(dx) if alone => shared(run, norm.period(run.n, dx.len()), dx, |part, dx| {
+                    norm.backward(&x.get(0)[part.clone()], &dy[part], Some(dx), None, None, false);
+                }),
+                dx => norm.backward(x.get(0), dy, dx, dscale, dbias, run.training),
+            }
         }
         Layer::Plain(plain) => {
             if !dparams.is_empty() {
@@ -534,15 +554,13 @@ fn backward_weightless(
         Layer::GlobalAverage { pixels, channels } => {
             pointwise::mean_pixels_backward(*pixels, *channels, dy, dx);
         }
-        Layer::Relu => {
-            for ((y, dy), dx) in y.iter().zip(dy).zip(dx) {
-                *dx += if *y > 0.0 { *dy } else { 0.0 };
-            }
-        }
+        Layer::Relu => shared(run, 1, dx, |part, dx| {
+            pointwise::relu_backward(isa, &y[part.clone()], &dy[part], dx);
+        }),
         Layer::Softmax { channels } => pointwise::softmax_backward(*channels, y, dy, dx),
         Layer::LogSoftmax { channels } => pointwise::log_softmax_backward(*channels, y, dy, dx),
         Layer::Reorder { from, to } => pointwise::reorder(*to, *from, dy, dx, true),
-        Layer::Add => pointwise::add(isa, dy, dx),
+        Layer::Add => shared(run, 1, dx, |part, dx| pointwise::add(isa, &dy[part], dx)),
         Layer::Concat { channels } => {
             let total = channels.iter().sum::<usize>();
             let (first, count) = spans(channels).nth(which).expect("one span an input");
@@ -556,7 +574,10 @@ fn backward_weightless(
             }
             each_dropout(run, dy.len(), *key, *rate, |i, factor| dx[i] += dy[i] * factor);
         }
-        Layer::Unary(unary) => pointwise::unary_backward(*unary, x, y, dy, dx),
+        Layer::Unary(unary) => shared(run, 1, dx, |part, dx| {
+            let [x, y, dy] = [x, y, dy].map(|all| &all[part.clone()]);
+            pointwise::unary_backward(isa, *unary, x, y, dy, dx);
+        }),
         Layer::LocalResponse(norm) => norm.backward(x, dy, dx),
         Layer::Input | Layer::Conv(_) | Layer::Dense(_) | Layer::BatchNorm(_) | Layer::Plain(_) => {
             unreachable!("layers with weights have their own backward pass")

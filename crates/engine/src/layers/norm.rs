@@ -53,6 +53,11 @@ impl BatchNorm {
         }
     }
 
+    /// Numbers after which the channels begin anew, in a buffer of so many of `n` images.
+    pub(crate) fn period(&self, n: usize, len: usize) -> usize {
+        if self.inner == 1 { self.channels() } else { len / n.max(1) }
+    }
+
     /// The channel of number `at` of a buffer.
     fn channel(&self, at: usize) -> usize {
         at / self.inner % self.channels()

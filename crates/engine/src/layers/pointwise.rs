@@ -1,6 +1,7 @@
 //! Layers without weights that work number by number or along the channels of a pixel.
 
 use cutaway_net::Unary;
+use rayon::prelude::*;
 
 use crate::kernels::{Isa, Kernel, dispatch, vector::Vector};
 use crate::plain::numbers;
@@ -114,9 +115,78 @@ pub(crate) fn relu_in_place(isa: Isa, y: &mut [f32]) {
 }
 
 /// Adds its gradient.
-pub(crate) fn unary_backward(unary: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    for (i, dx) in dx.iter_mut().enumerate() {
-        *dx += dy[i] * numbers::unary_slope(unary, x[i], y[i]);
+pub(crate) fn unary_backward(
+    isa: Isa,
+    unary: Unary,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, EachBack { unary, x, y, dy, dx }) }
+}
+
+/// Adds the gradient of [`relu`].
+pub(crate) fn relu_backward(isa: Isa, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, ReluBack { y, dy, dx }) }
+}
+
+/// Numbers from which on threads share a buffer: some microseconds of work.
+const SHARED_NUMBERS: usize = 1 << 15;
+
+/// Calls `f(first, part)` for parts of a buffer, whole runs of `unit` numbers, on as many threads.
+pub(crate) fn shared(
+    split: usize,
+    unit: usize,
+    y: &mut [f32],
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    if split <= 1 || y.len() < SHARED_NUMBERS {
+        return f(0, y);
+    }
+    let each = y.len().div_ceil(unit).div_ceil(split) * unit;
+    y.par_chunks_mut(each).enumerate().for_each(|(part, y)| f(part * each, y));
+}
+
+struct ReluBack<'a> {
+    y: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for ReluBack<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        for ((y, dy), dx) in self.y.iter().zip(self.dy).zip(self.dx) {
+            *dx += if *y > 0.0 { *dy } else { 0.0 };
+        }
+    }
+}
+
+struct EachBack<'a> {
+    unary: Unary,
+    x: &'a [f32],
+    y: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for EachBack<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let EachBack { unary, x, y, dy, dx } = self;
+        // The usual one as a loop of its own, which the compiler makes vectors of.
+        if let Unary::Clip { low, high } = unary {
+            for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
+                *dx += dy * if *x >= low && *x <= high { 1.0 } else { 0.0 };
+            }
+            return;
+        }
+        for (((x, y), dy), dx) in x.iter().zip(y).zip(dy).zip(dx) {
+            *dx += dy * numbers::unary_slope(unary, *x, *y);
+        }
     }
 }
 

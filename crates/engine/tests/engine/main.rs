@@ -3,6 +3,7 @@
 
 mod common;
 
+mod by_rule;
 mod check;
 mod determinism;
 mod errors;

@@ -2,7 +2,7 @@
 //! bits with and without taps are those of steps apart and of steps in one.
 
 use cutaway_engine::{Engine, Isa, Options};
-use cutaway_net::{ConvSpec, Network, NetworkBuilder, Op, Unary};
+use cutaway_net::{ConvSpec, Network, NetworkBuilder, NodeId, Op, PoolSpec, Unary};
 use ndarray::ArrayD;
 
 use crate::common::compile;
@@ -87,4 +87,50 @@ fn threads_that_share_an_image_give_the_bits_of_one() {
     };
     let one = run(1);
     [2, 3, 5].into_iter().for_each(|threads| assert!(run(threads) == one, "{threads} threads"));
+}
+
+/// Small as it is every layer is worth sharing: a convolution of many weights, one that is strided, and
+/// a dense layer.
+fn heavy() -> Network {
+    let mut b = NetworkBuilder::new("heavy");
+    b.input("input", &[16, 20, 20])
+        .conv("tiles", ConvSpec::new(96, 3).same())
+        .batch_norm("norm")
+        .relu("clip1")
+        .conv("strided", ConvSpec::new(96, 3).stride(2).padding([1; 4]))
+        .relu("relu")
+        .max_pool("pool", PoolSpec::new(2))
+        .flatten("flat")
+        .dense("wide", 800)
+        .relu("clip2")
+        .dense("logits", 9)
+        .output();
+    with_clips(&with_random_params(&b.build(1).unwrap(), 5))
+}
+
+#[test]
+fn threads_that_share_an_image_carry_back_the_bits_of_one() {
+    for network in [chained(), heavy()] {
+        let (input, n) = (network.input(), 1);
+        let batch = images(&network, n);
+        let seeds: Vec<(NodeId, ArrayD<f32>)> = network
+            .outputs()
+            .iter()
+            .map(|&id| (id, Numbers::new(7).batch(n, network.shape(id))))
+            .collect();
+        let run = |threads| {
+            let options = Options { threads, ..Options::default() };
+            let engine = Engine::compile(&network, &options).unwrap();
+            let found = engine.backward(batch.view(), &seeds, &[input], true).unwrap();
+            let alone = engine.backward(batch.view(), &seeds, &[input], false).unwrap();
+            let own = bits(found.node(input).unwrap());
+            assert!(own == bits(alone.node(input).unwrap()), "{threads} threads");
+            assert!(own.iter().any(|&bits| f32::from_bits(bits) != 0.0), "all is zero");
+            found.params().iter().map(bits).chain([own]).collect::<Vec<_>>()
+        };
+        let one = run(1);
+        for threads in [2, 3, 5] {
+            assert!(run(threads) == one, "{}, {threads} threads", network.name());
+        }
+    }
 }
