@@ -1,5 +1,6 @@
 //! A compiled network and the three questions it answers.
 
+mod alone;
 mod by_rule;
 mod value_and_gradient;
 
@@ -12,10 +13,11 @@ use rayon::prelude::*;
 
 use crate::awake::awake;
 use crate::check;
-use crate::layers::{Layer, Run, pixels_channels, pointwise};
+use crate::layers::{Layer, Passes, Run, pixels_channels, pointwise};
 use crate::plan::{self, Plan, Request, Workspace};
 use crate::{Error, Isa, Options, Result, Strategy};
 
+pub use alone::{Alone, Change};
 pub use by_rule::{BackwardRule, ByRule, NodeValues, Numbers, Replaces};
 pub use value_and_gradient::Seed;
 
@@ -115,13 +117,13 @@ impl Engine {
     /// # Errors
     /// If the machine lacks the instruction set asked for, or the threads cannot be started.
     pub fn compile(network: &Network, options: &Options) -> Result<Engine> {
-        let isa = options.isa()?;
+        let (isa, pool) = (options.isa()?, options.pool()?);
         Ok(Engine {
             network: network.clone(),
             isa,
-            pool: options.pool()?,
             strategy: options.strategy,
-            layers: prepared_layers(isa, network, false),
+            layers: pool.install(|| prepared_layers(isa, network, Passes::Forward)),
+            pool,
             gradient_layers: OnceLock::new(),
             plans: Mutex::default(),
         })
@@ -263,8 +265,8 @@ impl Engine {
         pass.run(batch.as_slice().expect("in standard order"), &wanted, params)
     }
 
-    /// Gives a node's layer other values of one of its parameters, for forward passes only: the network
-    /// and the layers of the backward pass stay as they are.
+    /// Gives a node's layer other values of one of its parameters. The network stays as it is, and no
+    /// backward pass may follow: its layers share what is changed here.
     pub(crate) fn set_params(&mut self, id: NodeId, param: ParamId, values: &[f32]) {
         let params = self.network.node(id).params.iter();
         let all: Vec<&[f32]> = params
@@ -272,12 +274,24 @@ impl Engine {
             .collect();
         let layer = &mut self.layers[id.0];
         *layer = Layer::new(self.isa, &self.network, id);
-        layer.prepare(&all, false);
+        layer.prepare(&all, Passes::Forward);
         layer.settle();
     }
 
     fn gradient_layers(&self) -> &[Layer] {
-        self.gradient_layers.get_or_init(|| prepared_layers(self.isa, &self.network, true))
+        // One after the other: a thread of the pool that waited for others here could be handed work that
+        // asks for these layers itself.
+        self.gradient_layers.get_or_init(|| {
+            (0..self.layers.len()).map(|id| self.with_backward(NodeId(id))).collect()
+        })
+    }
+
+    /// A node's layer with what its backward pass needs; what its forward pass needs is shared.
+    fn with_backward(&self, id: NodeId) -> Layer {
+        let mut layer = self.layers[id.0].clone();
+        layer.prepare(&values_of(&self.network, id), Passes::Backward);
+        layer.settle();
+        layer
     }
 
     pub(crate) fn layers(&self) -> &[Layer] {
@@ -499,19 +513,21 @@ pub(crate) fn param_offsets(network: &Network) -> Vec<usize> {
     offsets
 }
 
-/// All layers of a network with its weights.
-pub(crate) fn prepared_layers(isa: Isa, network: &Network, gradients: bool) -> Vec<Layer> {
-    let ids: Vec<NodeId> = (0..network.nodes().len()).map(NodeId).collect();
-    ids.iter()
-        .map(|&id| {
-            let mut layer = Layer::new(isa, network, id);
-            let params = network.node(id).params.iter();
-            let values: Vec<&[f32]> = params.map(|&p| &*network.param(p).values).collect();
-            layer.prepare(&values, gradients);
-            layer.settle();
-            layer
-        })
-        .collect()
+/// All layers of a network with its weights, prepared by the threads of the pool that this is called in.
+pub(crate) fn prepared_layers(isa: Isa, network: &Network, passes: Passes) -> Vec<Layer> {
+    let ids = (0..network.nodes().len()).into_par_iter().map(NodeId);
+    ids.map(|id| {
+        let mut layer = Layer::new(isa, network, id);
+        layer.prepare(&values_of(network, id), passes);
+        layer.settle();
+        layer
+    })
+    .collect()
+}
+
+/// Values of a node's parameters.
+fn values_of(network: &Network, id: NodeId) -> Vec<&[f32]> {
+    network.node(id).params.iter().map(|&param| &*network.param(param).values).collect()
 }
 
 /// Splits each result in pieces of a chunk, and hands chunk c the c-th piece of each.

@@ -41,7 +41,8 @@ mod sweep;
 mod trainer;
 
 pub use engine::{
-    Activations, BackwardRule, ByRule, Engine, Gradients, NodeValues, Numbers, Replaces, Seed,
+    Activations, Alone, BackwardRule, ByRule, Change, Engine, Gradients, NodeValues, Numbers,
+    Replaces, Seed,
 };
 pub use error::{Error, Result};
 pub use kernels::Isa;

@@ -9,7 +9,7 @@ use cutaway_net::{Network, NodeId};
 
 use crate::engine::{Prepared, param_offsets, prepared_layers};
 use crate::kernels::peak;
-use crate::layers::{self, Back, Inputs, Layer, Run};
+use crate::layers::{self, Back, Inputs, Layer, Passes, Run};
 use crate::plan::{Gradients, Plan, Request, Workspace};
 use crate::{Options, Result};
 
@@ -52,7 +52,7 @@ pub fn peak_flops(options: &Options) -> Result<f64> {
 /// As [`Engine::compile`](crate::Engine::compile).
 pub fn layer_times(network: &Network, options: &Options, repeats: usize) -> Result<Vec<LayerTime>> {
     let (isa, pool) = (options.isa()?, options.pool()?);
-    let layers = prepared_layers(isa, network, true);
+    let layers = pool.install(|| prepared_layers(isa, network, Passes::Both));
     let everywhere = Gradients { nodes: vec![network.input()], params: true };
     let keep = vec![network.input(), network.output()];
     let request =

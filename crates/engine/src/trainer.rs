@@ -12,7 +12,7 @@ use cutaway_net::{Network, NodeId};
 use rayon::prelude::*;
 
 use crate::engine::{Prepared, lane_count, param_offsets, prepared_layers};
-use crate::layers::{Layer, Run, norm::BatchNorm, pointwise};
+use crate::layers::{Layer, Passes, Run, norm::BatchNorm, pointwise};
 use crate::plan::{Gradients, Plan, Request, Workspace};
 use crate::{Error, Isa, Options, Result};
 
@@ -76,7 +76,8 @@ impl Trainer {
     pub fn new(network: &Network, batch: usize, options: &Options) -> Result<Trainer> {
         let isa = options.isa()?;
         check_size("a batch", batch > 0, || "at least 1 sample".into(), &[batch])?;
-        let layers = prepared_layers(isa, network, true);
+        let pool = options.pool()?;
+        let layers = pool.install(|| prepared_layers(isa, network, Passes::Both));
         let logits = network.logits();
         let gradients = Some(Gradients { nodes: Vec::new(), params: true });
         let request =
@@ -95,7 +96,7 @@ impl Trainer {
         let mut trainer = Trainer {
             network: network.clone(),
             isa,
-            pool: Arc::new(options.pool()?),
+            pool: Arc::new(pool),
             layers,
             norms,
             logits,
@@ -227,7 +228,7 @@ impl Trainer {
                     ids.get(i).map_or(&[][..], |p| &values[offsets[p.0]..offsets[p.0 + 1]])
                 };
                 let all = [value(0), value(1), value(2), value(3)];
-                layer.prepare(&all[..ids.len()], true);
+                layer.prepare(&all[..ids.len()], Passes::Both);
             });
         });
     }

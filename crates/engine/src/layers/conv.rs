@@ -5,12 +5,14 @@
 
 mod parts;
 
+use std::sync::Arc;
+
 use crate::kernels::Isa;
 use crate::kernels::depthwise::{self, Depthwise, WeightGradient};
 use crate::kernels::gemm::{self, Cols, Epilogue, Rows};
 use crate::kernels::tail::Tail;
 use crate::kernels::winograd::{self as wino, Grid, Tile};
-use crate::layers::Post;
+use crate::layers::{Passes, Post};
 use rayon::prelude::*;
 
 pub(crate) use parts::Source;
@@ -137,8 +139,9 @@ pub(crate) struct Conv {
     isa: Isa,
     pub(crate) shape: ConvShape,
     pub(crate) algorithm: Algorithm,
-    /// Packed for the forward pass, and for the gradient of the input.
-    forward: Vec<f32>,
+    /// Packed for the forward pass, shared with the layer that this one was made from; and for the
+    /// gradient of the input.
+    forward: Arc<Vec<f32>>,
     backward: Vec<f32>,
     bias: Option<Vec<f32>>,
     /// Offsets of the pixels of one padded image.
@@ -236,7 +239,7 @@ impl Conv {
             isa,
             shape,
             algorithm,
-            forward: Vec::new(),
+            forward: Arc::default(),
             backward: Vec::new(),
             bias,
             pixels,
@@ -248,16 +251,16 @@ impl Conv {
         }
     }
 
-    /// Takes new weights; `gradients` also makes ready what the input's gradient needs.
-    pub(crate) fn prepare(&mut self, weight: &[f32], bias: Option<&[f32]>, gradients: bool) {
+    /// Takes new weights.
+    pub(crate) fn prepare(&mut self, weight: &[f32], bias: Option<&[f32]>, passes: Passes) {
         assert_eq!(weight.len(), self.shape.weights());
         if let (Some(own), Some(new)) = (&mut self.bias, bias) {
             own.copy_from_slice(new);
         }
         match self.algorithm {
-            Algorithm::Direct => self.prepare_direct(weight, gradients),
-            Algorithm::Depthwise => self.prepare_depthwise(weight, gradients),
-            Algorithm::Winograd(tile) => self.prepare_winograd(tile, weight, gradients),
+            Algorithm::Direct => self.prepare_direct(weight, passes),
+            Algorithm::Depthwise => self.prepare_depthwise(weight, passes),
+            Algorithm::Winograd(tile) => self.prepare_winograd(tile, weight, passes),
         }
     }
 
@@ -413,17 +416,20 @@ impl Conv {
         }
     }
 
-    fn prepare_direct(&mut self, weight: &[f32], gradients: bool) {
+    fn prepare_direct(&mut self, weight: &[f32], passes: Passes) {
         let s = &self.shape;
         let taps = s.kernel[0] * s.kernel[1];
         let (ci, co) = (s.group_inputs(), s.group_outputs());
-        let forward = gemm::packed_len(self.isa, taps * ci, co);
-        self.forward.resize(s.groups * forward, 0.0);
-        for (g, out) in self.forward.chunks_exact_mut(forward).enumerate() {
-            let value = |k: usize, j: usize| weight[s.weight_index(k / ci, k % ci, g * co + j)];
-            gemm::pack(self.isa, taps * ci, co, value, out);
+        if passes.forward() {
+            let packed = gemm::packed_len(self.isa, taps * ci, co);
+            let forward = Arc::make_mut(&mut self.forward);
+            forward.resize(s.groups * packed, 0.0);
+            for (g, out) in forward.chunks_exact_mut(packed).enumerate() {
+                let value = |k: usize, j: usize| weight[s.weight_index(k / ci, k % ci, g * co + j)];
+                gemm::pack(self.isa, taps * ci, co, value, out);
+            }
         }
-        if gradients {
+        if passes.backward() {
             let backward = gemm::packed_len(self.isa, taps * co, ci);
             self.backward.resize(s.groups * backward, 0.0);
             for (g, out) in self.backward.chunks_exact_mut(backward).enumerate() {
@@ -575,11 +581,15 @@ impl Conv {
     }
 
     /// Weights `[taps, channels]`; backwards turned by half a turn.
-    fn prepare_depthwise(&mut self, weight: &[f32], gradients: bool) {
+    fn prepare_depthwise(&mut self, weight: &[f32], passes: Passes) {
         let s = &self.shape;
         let (taps, c) = (s.kernel[0] * s.kernel[1], s.output[2]);
-        self.forward = (0..taps * c).map(|i| weight[i % c * taps + i / c]).collect();
-        if gradients {
+        if passes.forward() {
+            let forward = Arc::make_mut(&mut self.forward);
+            forward.clear();
+            forward.extend((0..taps * c).map(|i| weight[i % c * taps + i / c]));
+        }
+        if passes.backward() {
             self.backward =
                 (0..taps * c).map(|i| weight[i % c * taps + taps - 1 - i / c]).collect();
         }
@@ -958,7 +968,7 @@ impl Conv {
         Grid { height, width, channels, top: 0, left: 0, ..self.input_grid(tile, images) }
     }
 
-    fn prepare_winograd(&mut self, tile: Tile, weight: &[f32], gradients: bool) {
+    fn prepare_winograd(&mut self, tile: Tile, weight: &[f32], passes: Passes) {
         let s = &self.shape;
         let (c, o, taps) = (s.input[2], s.output[2], tile.r() * tile.r());
         let area = tile.n() * tile.n();
@@ -972,12 +982,15 @@ impl Conv {
             }
         }
         wino::filter_transform(self.isa, tile, g, u);
-        let packed = gemm::packed_len(self.isa, c, o);
-        self.forward.resize(area * packed, 0.0);
-        for (out, u) in self.forward.chunks_exact_mut(packed).zip(u.chunks_exact(c * o)) {
-            gemm::pack(self.isa, c, o, |k, j| u[k * o + j], out);
+        if passes.forward() {
+            let packed = gemm::packed_len(self.isa, c, o);
+            let forward = Arc::make_mut(&mut self.forward);
+            forward.resize(area * packed, 0.0);
+            for (out, u) in forward.chunks_exact_mut(packed).zip(u.chunks_exact(c * o)) {
+                gemm::pack(self.isa, c, o, |k, j| u[k * o + j], out);
+            }
         }
-        if gradients {
+        if passes.backward() {
             let packed = gemm::packed_len(self.isa, o, c);
             self.backward.resize(area * packed, 0.0);
             for (out, u) in self.backward.chunks_exact_mut(packed).zip(u.chunks_exact(c * o)) {

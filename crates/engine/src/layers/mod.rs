@@ -55,6 +55,25 @@ pub(crate) enum Layer {
     },
 }
 
+/// Passes that a layer's weights are made ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passes {
+    Forward,
+    /// Only what the backward pass needs: what serves the forward pass stays as it is.
+    Backward,
+    Both,
+}
+
+impl Passes {
+    pub(crate) fn forward(self) -> bool {
+        self != Passes::Backward
+    }
+
+    pub(crate) fn backward(self) -> bool {
+        self != Passes::Forward
+    }
+}
+
 /// What one run of the layers needs to know beside the buffers.
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
@@ -204,12 +223,11 @@ impl Layer {
         Layer::Pool(pool::Pool { isa, reduce, input, output, kernel, stride, padding })
     }
 
-    /// Takes the values of the node's parameters; `gradients` also makes ready what the backward
-    /// pass needs.
-    pub(crate) fn prepare(&mut self, params: &[&[f32]], gradients: bool) {
+    /// Takes the values of the node's parameters.
+    pub(crate) fn prepare(&mut self, params: &[&[f32]], passes: Passes) {
         match self {
-            Layer::Conv(conv) => conv.prepare(params[0], params.get(1).copied(), gradients),
-            Layer::Dense(dense) => dense.prepare(params[0], params.get(1).copied(), gradients),
+            Layer::Conv(conv) => conv.prepare(params[0], params.get(1).copied(), passes),
+            Layer::Dense(dense) => dense.prepare(params[0], params.get(1).copied(), passes),
             Layer::BatchNorm(norm) => norm.prepare(params[0], params[1], params[2], params[3]),
             Layer::Plain(plain) => plain.prepare(params),
             _ => assert!(params.is_empty()),

@@ -30,6 +30,37 @@ pub(crate) fn add_columns(isa: Isa, dy: &[f32], db: &mut [f32]) {
     unsafe { dispatch(isa, Columns { dy, db }) }
 }
 
+/// `Σ a b`, in the same order on every machine.
+pub(crate) fn dot(isa: Isa, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = 0.0;
+    // SAFETY: the kernel has no conditions.
+    unsafe { dispatch(isa, Dot { a, b, sum: &mut sum }) }
+    sum
+}
+
+struct Dot<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    sum: &'a mut f32,
+}
+
+impl Kernel for Dot<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        const LANES: usize = 32;
+        let mut sums = [0.0; LANES];
+        let (a, b) = (self.a.chunks_exact(LANES), self.b.chunks_exact(LANES));
+        let rest = a.remainder().iter().zip(b.remainder());
+        let rest: f32 = rest.map(|(a, b)| a * b).sum();
+        for (a, b) in a.zip(b) {
+            for i in 0..LANES {
+                sums[i] += a[i] * b[i];
+            }
+        }
+        *self.sum = sums.iter().sum::<f32>() + rest;
+    }
+}
+
 struct Relu<'a> {
     x: &'a [f32],
     y: &'a mut [f32],

@@ -3,6 +3,7 @@
 
 mod common;
 
+mod alone;
 mod by_rule;
 mod check;
 mod determinism;

@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | gradients, RISE, LIME, KernelSHAP, Score-CAM, occlusion | the inputs, and as many gradients | 2 × [`INPUTS`] |
 //! | class activation maps | inputs, maps of the layer, and their gradients | 3 × [`INPUTS`] |
-//! | LRP, DeepLIFT, guided backpropagation, deconvolution | the values of all nodes; what walks back is as much again at most | 2 × [`ACTIVATIONS`] |
+//! | DeepLIFT, guided backpropagation, deconvolution | the inputs and what they receive, DeepLIFT baselines, too | 3 × [`INPUTS`] |
+//! | LRP | the values of all nodes; what walks back is as much again at most | 2 × [`ACTIVATIONS`] |
 //!
 //! A single image is always taken, even where it alone needs more.
 

@@ -53,7 +53,6 @@ mod method;
 mod networks;
 mod norm;
 mod occlusion;
-mod piece;
 pub(crate) mod random;
 mod rectified;
 mod resample;

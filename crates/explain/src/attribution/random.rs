@@ -3,6 +3,7 @@
 
 use rand_pcg::Pcg64;
 use rand_pcg::rand_core::Rng as _;
+use rayon::prelude::*;
 
 /// What the numbers are for: each purpose has a stream of its own.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -39,10 +40,17 @@ impl Random {
         ((self.unit() * bound as f64) as usize).min(bound - 1)
     }
 
-    /// Normal with mean 0 and standard deviation 1 (Box and Muller 1958).
+    /// Normal with mean 0 and standard deviation 1.
     pub(crate) fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.unit()).cos()
+        normal([self.unit(), self.unit()])
+    }
+
+    /// As many calls of [`Random::normal`] as there are places, times `scale`: drawn in order, made of
+    /// what was drawn by the threads of the pool that this is called in.
+    pub(crate) fn normals(&mut self, scale: f64, values: &mut [f32]) {
+        let drawn: Vec<[f64; 2]> = values.iter().map(|_| [self.unit(), self.unit()]).collect();
+        let values = values.par_iter_mut().with_min_len(1 << 12).zip(drawn);
+        values.for_each(|(value, drawn)| *value = (scale * normal(drawn)) as f32);
     }
 
     /// `count` different numbers of 0..bound, in ascending order (Floyd's algorithm).
@@ -56,6 +64,11 @@ impl Random {
         }
         chosen.into_iter().collect()
     }
+}
+
+/// Normal from two that are uniform in [0, 1) (Box and Muller 1958).
+fn normal([radius, angle]: [f64; 2]) -> f64 {
+    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): keeps neighbouring seeds apart.
@@ -77,6 +90,9 @@ mod tests {
         let mean = normals.iter().sum::<f64>() / 5e4;
         let variance = normals.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 5e4;
         assert!(mean.abs() < 0.025 && (variance - 1.0).abs() < 0.04, "{mean} {variance}");
+        let mut others = vec![0.0; 50_000];
+        Random::new(3, Purpose::Rise, 0).normals(1.0, &mut others);
+        assert!(normals.iter().zip(&others).all(|(&a, &b)| a as f32 == b));
         let mut counts = [0; 5];
         for _ in 0..10_000 {
             let subset = random.subset(5, 2);

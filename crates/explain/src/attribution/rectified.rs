@@ -1,10 +1,11 @@
 //! Guided backpropagation and deconvolution: gradients that are rectified on their way back.
 
-use ndarray::{ArrayD, ArrayView4, Axis, Slice};
+use cutaway_engine::{BackwardRule, Numbers, Replaces};
+use cutaway_net::{Network, NodeId};
+use ndarray::{ArrayView4, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
-use super::walk::{Rule, Station, Walk, at_once};
 use super::{Attribute, Raw};
 use crate::Error;
 
@@ -19,38 +20,45 @@ pub struct GuidedBackprop {}
 pub struct Deconvolution {}
 
 /// Rectifies what comes back at ReLUs (and at Clip, as which ReLU6 is written in ONNX).
-struct Rectified {
+struct Rectified<'a> {
+    network: &'a Network,
     /// Whether the ReLU's own mask counts, too.
     masked: bool,
 }
 
-impl Rule for Rectified {
-    fn back(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Result<Vec<ArrayD<f32>>, Error> {
-        if !matches!(at.node.op.kind(), "Relu" | "Clip") {
-            return at.gradient(received);
+impl BackwardRule for Rectified<'_> {
+    type Error = Error;
+
+    fn replaces(&self, id: NodeId) -> Replaces {
+        match self.network.node(id).op.kind() {
+            "Relu" | "Clip" => Replaces::Numbers,
+            _ => Replaces::Nothing,
         }
-        let positive = received.mapv(|g| g.max(0.0));
-        if self.masked { at.gradient(&positive) } else { Ok(vec![positive]) }
+    }
+
+    fn numbers(&self, _: NodeId, at: Numbers<'_>, shares: &mut [f32]) {
+        // The mask is 0 or 1: it makes no difference which comes first.
+        let back = if self.masked { at.gradient } else { at.received };
+        shares.iter_mut().zip(back).for_each(|(share, &g)| *share = g.max(0.0));
     }
 }
 
-/// Walks back from the class by a rule, a few images at a time.
+/// Goes back from the class by the rule.
 fn run(
     ask: &Ask<'_>,
     images: ArrayView4<'_, f32>,
     classes: &[usize],
-    rule: &Rectified,
-    method: &'static str,
+    masked: bool,
 ) -> Result<Vec<Raw>, Error> {
+    let rule = Rectified { network: ask.network(), masked };
     let mut results = Vec::new();
-    let few = at_once(ask.network(), ask.logits);
-    for start in (0..images.shape()[0]).step_by(few) {
-        let end = (start + few).min(images.shape()[0]);
+    for start in (0..images.shape()[0]).step_by(ask.at_once()) {
+        let end = (start + ask.at_once()).min(images.shape()[0]);
         let images = images.slice_axis(Axis(0), Slice::from(start..end));
-        let walk = Walk::new(ask.engine(), images, ask.logits, method)?;
-        let found = walk.back(ask.seeds(images, &classes[start..end])?, rule)?;
+        let seeds = ask.seeds(images, &classes[start..end])?;
+        let found = ask.engine().backward_by(images, None, ask.logits, &seeds, &rule)?;
         ask.count(end - start);
-        results.extend(super::raw_images(&found));
+        results.extend(super::raw_images(&found.input));
     }
     Ok(results)
 }
@@ -62,7 +70,7 @@ impl Attribute for GuidedBackprop {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        run(ask, images, classes, &Rectified { masked: true }, "guided-backprop")
+        run(ask, images, classes, true)
     }
 }
 
@@ -73,6 +81,6 @@ impl Attribute for Deconvolution {
         images: ArrayView4<'_, f32>,
         classes: &[usize],
     ) -> Result<Vec<Raw>, Error> {
-        run(ask, images, classes, &Rectified { masked: false }, "deconvolution")
+        run(ask, images, classes, false)
     }
 }

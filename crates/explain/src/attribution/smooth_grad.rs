@@ -81,8 +81,11 @@ impl Attribute for SmoothGrad {
         let one = |image: ArrayView3<'_, f32>, class: usize| {
             let sigma = self.sigma(image);
             let mut random = Random::new(ask.seed(), Purpose::SmoothGrad, 0);
-            let mut noise =
-                || Array3::from_shape_fn(image.dim(), |_| (sigma * random.normal()) as f32);
+            let mut noise = || {
+                let mut values = vec![0.0; image.len()];
+                ask.engine().install(|| random.normals(sigma, &mut values));
+                Array3::from_shape_vec(image.dim(), values).expect("as many numbers")
+            };
             Ok(Raw::image(mean_gradient(ask, image, class, self.samples, &mut noise)?))
         };
         one_by_one(images, classes, one)

@@ -1,19 +1,17 @@
 //! A walk back through the graph, node by node, by rules of one's own.
 //!
-//! [`Engine::backward`](cutaway_engine::Engine::backward) gives true gradients only. Methods that send
-//! something else back (relevance, multipliers, rectified gradients) walk here: the activations of
-//! all nodes are taken in one forward pass, and a [`Rule`] says for one node at a time what its
-//! inputs receive. Where it needs a product with a node's Jacobian, or a forward pass with other
-//! weights, [`Piece`](super::piece::Piece) compiles a network of that one node, so that whatever operator the engine
-//! knows is known here, and as fast.
+//! For methods that replace nearly every node's gradient ([`Engine::backward_by`] serves those that replace
+//! some): the activations of all nodes are taken in one forward pass, and a [`Rule`] says for one node
+//! at a time what its inputs receive. Where it needs a product with a node's Jacobian, or a pass through
+//! a layer with other weights, it asks the node [alone](Engine::alone), so that whatever operator the
+//! engine knows is known here, and as fast.
 
 use std::collections::BTreeMap;
 
-use cutaway_engine::Engine;
+use cutaway_engine::{Engine, NodeValues};
 use cutaway_net::{Binary, Network, Node, NodeId, Op};
 use ndarray::{ArrayD, ArrayView4, Axis, Slice, Zip};
 
-use super::piece::{Change, Piece};
 use crate::Error;
 
 /// What a rule makes of a node.
@@ -28,7 +26,7 @@ pub(crate) struct Walk<'a> {
     method: &'static str,
     values: BTreeMap<NodeId, ArrayD<f32>>,
     from: NodeId,
-    /// Of each node up to `from`, whether it depends on the image.
+    /// Of each node, whether it depends on the image.
     varies: Vec<bool>,
 }
 
@@ -61,12 +59,20 @@ impl<'a> Walk<'a> {
         let taps: Vec<NodeId> = (0..=from.0).filter(|&i| needed[i]).map(NodeId).collect();
         let mut activations = engine.forward(images, &taps)?;
         let values = taps.iter().map(|&id| (id, activations.take(id).expect("tapped"))).collect();
-        let mut varies = Vec::with_capacity(from.0 + 1);
-        for node in &network.nodes()[..=from.0] {
-            let own = matches!(node.op, Op::Input { .. });
-            varies.push(own || node.inputs.iter().any(|input| varies[input.0]));
-        }
-        Ok(Walk { engine, method, values, from, varies })
+        Ok(Walk { engine, method, values, from, varies: varies(network) })
+    }
+
+    /// The values of one node and its inputs alone.
+    pub(crate) fn of_node(
+        engine: &'a Engine,
+        id: NodeId,
+        values: NodeValues,
+        method: &'static str,
+    ) -> Walk<'a> {
+        let network = engine.network();
+        let inputs = network.node(id).inputs.iter().copied().zip(values.inputs);
+        let values = inputs.chain([(id, values.output)]).collect();
+        Walk { engine, method, values, from: id, varies: varies(network) }
     }
 
     /// Value of a node that `from` depends on.
@@ -98,9 +104,19 @@ impl<'a> Walk<'a> {
         Ok(received.remove(&input).unwrap_or_else(|| ArrayD::zeros(self.values[&input].raw_dim())))
     }
 
-    fn station(&self, id: NodeId) -> Station<'_> {
+    pub(crate) fn station(&self, id: NodeId) -> Station<'_> {
         Station { walk: self, id, node: self.engine.network().node(id) }
     }
+}
+
+/// Of each node, whether it depends on the network's input.
+pub(crate) fn varies(network: &Network) -> Vec<bool> {
+    let mut varies = Vec::with_capacity(network.nodes().len());
+    for node in network.nodes() {
+        let own = matches!(node.op, Op::Input { .. });
+        varies.push(own || node.inputs.iter().any(|input| varies[input.0]));
+    }
+    varies
 }
 
 impl Station<'_> {
@@ -132,15 +148,17 @@ impl Station<'_> {
         }
     }
 
-    /// The node alone, as a network from those of its inputs that depend on the image.
-    pub(crate) fn piece(&self) -> Result<Piece, Error> {
-        Piece::new(self, None)
+    /// The node's value for other values of the inputs that depend on the image.
+    pub(crate) fn value_at(&self, data: &[&ArrayD<f32>]) -> Result<ArrayD<f32>, Error> {
+        Ok(self.engine().alone(self.id)?.forward(&self.with_constants(data))?)
     }
 
-    /// The same with other values of its parameters, made from their place and their values; of a node
-    /// without parameters, of the constants that it takes.
-    pub(crate) fn piece_with(&self, change: Change<'_>) -> Result<Piece, Error> {
-        Piece::new(self, Some(change))
+    /// Values of all inputs, those given for the ones that depend on the image.
+    pub(crate) fn with_constants<'b>(&'b self, data: &[&'b ArrayD<f32>]) -> Vec<&'b ArrayD<f32>> {
+        let mut all: Vec<&ArrayD<f32>> =
+            (0..self.node.inputs.len()).map(|i| self.input(i)).collect();
+        self.data_inputs().into_iter().zip(data).for_each(|(i, value)| all[i] = value);
+        all
     }
 
     /// Places of the inputs that depend on the image.
@@ -230,7 +248,9 @@ impl Station<'_> {
         data: &[&ArrayD<f32>],
         received: &ArrayD<f32>,
     ) -> Result<Vec<ArrayD<f32>>, Error> {
-        Ok(self.for_all(self.piece()?.backward(data, received)?))
+        let (inputs, wanted) = (self.with_constants(data), self.data_inputs());
+        let shares = self.engine().alone(self.id)?.backward(&inputs, received, &wanted)?;
+        Ok(self.for_all(shares))
     }
 
     /// What two inputs receive, of the output's shape, brought to their own.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use self::rules::Rescale;
 use super::ask::{Ask, Output};
 use super::baseline::Baseline;
-use super::walk::{Walk, at_once};
 use super::{Attribute, Raw};
 use crate::Error;
 
@@ -40,19 +39,18 @@ impl Attribute for DeepLift {
         for (mut baseline, image) in baselines.outer_iter_mut().zip(images.outer_iter()) {
             baseline.assign(&ask.baseline(&self.baseline, image)?);
         }
-        let few = at_once(ask.network(), ask.logits).div_ceil(2);
+        let rule = Rescale::new(ask.engine());
         let mut results = Vec::new();
-        for start in (0..images.shape()[0]).step_by(few) {
-            let part = Slice::from(start..(start + few).min(images.shape()[0]));
+        for start in (0..images.shape()[0]).step_by(ask.at_once()) {
+            let part = Slice::from(start..(start + ask.at_once()).min(images.shape()[0]));
             let images = images.slice_axis(Axis(0), part);
             let baselines = baselines.slice_axis(Axis(0), part);
             let classes = &classes[start..start + images.shape()[0]];
-            let walk = Walk::new(ask.engine(), images, ask.logits, "deeplift")?;
-            let reference = Walk::new(ask.engine(), baselines, ask.logits, "deeplift")?;
             let seeds = ask.seeds(images, classes)?;
-            let multipliers = walk.back(seeds, &Rescale { reference: &reference })?;
-            let values = multipliers * (&images - &baselines).into_dyn();
-            let (own, other) = (walk.value(ask.logits), reference.value(ask.logits));
+            let found =
+                ask.engine().backward_by(images, Some(baselines), ask.logits, &seeds, &rule)?;
+            let values = found.input * (&images - &baselines).into_dyn();
+            let other = found.baseline.expect("asked for");
             ask.count(2 * images.shape()[0]);
             for (i, (raw, &class)) in
                 super::raw_images(&values).into_iter().zip(classes).enumerate()
@@ -60,7 +58,7 @@ impl Attribute for DeepLift {
                 let at = i * ask.classes + class;
                 let logit =
                     |values: &ArrayD<f32>| f64::from(values.as_slice().expect("standard")[at]);
-                results.push(raw.expecting(logit(own) - logit(other)));
+                results.push(raw.expecting(logit(&found.value) - logit(&other)));
             }
         }
         Ok(results)

@@ -3,11 +3,12 @@
 //! An operator is taken apart into what is linear, functions of one number, and products; each step
 //! keeps `Σ m Δx = Σ r Δy`, so the whole does.
 
-use cutaway_net::{Binary, Op, Reduce, Unary};
+use cutaway_engine::{BackwardRule, Engine, NodeValues, Numbers, Replaces};
+use cutaway_net::{Binary, NodeId, Op, Reduce, Unary};
 use ndarray::{ArrayD, Zip};
 
 use super::super::norm::{LocalResponse, Norm};
-use super::super::walk::{Rule, Station, Walk};
+use super::super::walk::{Station, Walk, varies};
 use super::sums;
 use crate::Error;
 
@@ -17,25 +18,106 @@ pub(super) const NONE: f32 = 1e-10;
 /// What the inputs of a node receive.
 type Received = Result<Vec<ArrayD<f32>>, Error>;
 
-/// The multipliers of the rescale rule.
+/// The rescale rule for a network: what is linear takes the engine's gradients.
 pub(super) struct Rescale<'a> {
-    /// Activations of the baselines.
-    pub(super) reference: &'a Walk<'a>,
+    engine: &'a Engine,
+    /// Of each node, whether it depends on the image.
+    varies: Vec<bool>,
 }
 
-impl Rule for Rescale<'_> {
-    fn back(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Received {
-        let several = at.data_inputs().len() > 1;
+impl<'a> Rescale<'a> {
+    pub(super) fn new(engine: &'a Engine) -> Self {
+        Rescale { engine, varies: varies(engine.network()) }
+    }
+}
+
+impl BackwardRule for Rescale<'_> {
+    type Error = Error;
+
+    fn replaces(&self, id: NodeId) -> Replaces {
+        let node = self.engine.network().node(id);
+        let data: Vec<usize> =
+            (0..node.inputs.len()).filter(|&i| self.varies[node.inputs[i].0]).collect();
+        match node.op {
+            Op::Unary(Unary::Scale { .. } | Unary::Shift { .. }) => Replaces::Nothing,
+            Op::Unary(_) | Op::Relu => Replaces::Numbers,
+            Op::Binary(Binary::Add | Binary::Sub) => Replaces::Nothing,
+            Op::Binary(Binary::Mul) if data.len() == 1 => Replaces::Nothing,
+            Op::Binary(Binary::Div) if data == [0] => Replaces::Nothing,
+            Op::Reduce { kind: Reduce::Mean | Reduce::Sum, .. } => Replaces::Nothing,
+            Op::MatMul if data.len() == 1 => Replaces::Nothing,
+            _ if is_linear(&node.op) => Replaces::Nothing,
+            _ => Replaces::Node,
+        }
+    }
+
+    /// A function of one number: `Δy / Δx`.
+    fn numbers(&self, _: NodeId, at: Numbers<'_>, shares: &mut [f32]) {
+        let own = at.x.iter().zip(at.y).zip(at.x0.iter().zip(at.y0));
+        let back = at.received.iter().zip(at.gradient);
+        for (share, (((x, y), (x0, y0)), (received, gradient))) in
+            shares.iter_mut().zip(own.zip(back))
+        {
+            let dx = x - x0;
+            let ratio = received * (y - y0) / dx;
+            *share = if dx.abs() >= NONE { ratio } else { *gradient };
+        }
+    }
+
+    fn node(
+        &self,
+        id: NodeId,
+        values: NodeValues,
+        baselines: Option<NodeValues>,
+        received: ArrayD<f32>,
+    ) -> Received {
+        let baselines = baselines.expect("DeepLIFT has baselines");
+        let walk = Walk::of_node(self.engine, id, values, "deeplift");
+        let reference = &Walk::of_node(self.engine, id, baselines, "deeplift");
+        Multipliers { reference }.of(&walk.station(id), &received)
+    }
+}
+
+/// What hands its inputs' differences on as it does the inputs.
+fn is_linear(op: &Op) -> bool {
+    matches!(
+        op.kind(),
+        "Conv"
+            | "ConvTranspose"
+            | "Dense"
+            | "BatchNorm"
+            | "AvgPool"
+            | "GlobalAvgPool"
+            | "Add"
+            | "Concat"
+            | "ConcatAlong"
+            | "Transpose"
+            | "Slice"
+            | "Pad"
+            | "Expand"
+            | "Gather"
+            | "Resize"
+            | "CumSum"
+            | "Flatten"
+            | "Reshape"
+            | "Dropout"
+    )
+}
+
+/// The multipliers of one node that is neither linear nor a function of one number.
+struct Multipliers<'a> {
+    /// Values for the baselines.
+    reference: &'a Walk<'a>,
+}
+
+impl Multipliers<'_> {
+    fn of(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Received {
         match at.node.op {
-            Op::Unary(Unary::Scale { .. } | Unary::Shift { .. }) => at.gradient(received),
-            Op::Unary(_) | Op::Relu => self.ratio(at, received),
-            Op::Binary(binary) if several => self.pairs(at, received, binary),
-            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul) => at.gradient(received),
-            Op::Binary(Binary::Div) if at.data_inputs() == [0] => at.gradient(received),
+            Op::Binary(binary) if at.data_inputs().len() > 1 => self.pairs(at, received, binary),
             Op::Binary(_) => self.ratio(at, received),
             Op::MaxPool(_) => self.maximum(at, received, f32::max),
             Op::Reduce { kind, .. } => self.reduced(at, received, kind),
-            Op::MatMul if several => self.matrices(at, received),
+            Op::MatMul => self.matrices(at, received),
             Op::Softmax | Op::LogSoftmax | Op::SoftmaxAlong { .. } => {
                 Ok(vec![self.softmax(at, received)])
             }
@@ -47,20 +129,7 @@ impl Rule for Rescale<'_> {
                 let norm = LocalResponse::of(at).expect("a normalisation");
                 Ok(vec![norm.multipliers(at.input(0), self.before(at, 0), received)])
             }
-            _ => self.others(at, received),
-        }
-    }
-}
-
-impl Rescale<'_> {
-    /// What is linear, and what chooses.
-    fn others(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Received {
-        match at.node.op.kind() {
-            "Conv" | "ConvTranspose" | "Dense" | "MatMul" | "BatchNorm" | "AvgPool"
-            | "GlobalAvgPool" | "Add" | "Concat" | "ConcatAlong" | "Transpose" | "Slice"
-            | "Pad" | "Expand" | "Gather" | "Resize" | "CumSum" => at.gradient(received),
-            "Where" => Ok(self.choice(at, received)),
-            _ if at.moves_nothing() => at.gradient(received),
+            Op::Where => Ok(self.choice(at, received)),
             _ => Err(at.unknown(
                 "what it gives is a position, which has no difference that its inputs could share; \
                  take a method of gradients or of asking again and again",
@@ -91,7 +160,7 @@ impl Rescale<'_> {
         multiplier
     }
 
-    /// A function of one number: `Δy / Δx`.
+    /// A function of one number and of constants: `Δy / Δx`.
     fn ratio(&self, at: &Station<'_>, received: &ArrayD<f32>) -> Received {
         let place = at.data_inputs()[0];
         let gradient = at.gradient(received)?.swap_remove(place);
@@ -116,9 +185,8 @@ impl Rescale<'_> {
         Zip::from(&mut loss).and(at.output()).and(y0).for_each(|l, &y, &y0| {
             *l *= y - better(y, y0);
         });
-        let piece = at.piece()?;
         let back = |x: &ArrayD<f32>, seed: &ArrayD<f32>| -> Result<ArrayD<f32>, Error> {
-            Ok(piece.backward(&[x], seed)?.swap_remove(0))
+            Ok(at.gradient_at(&[x], seed)?.swap_remove(0))
         };
         let change = back(at.input(0), &gain)? + back(x0, &loss)?;
         let gradient = back(at.input(0), received)?;
@@ -128,18 +196,13 @@ impl Rescale<'_> {
     /// A function of two numbers: each has the mean of what it changes while the other is at its
     /// baseline and while it is not. Of a product that is the mean of the other factor.
     fn pairs(&self, at: &Station<'_>, received: &ArrayD<f32>, binary: Binary) -> Received {
-        match binary {
-            Binary::Add | Binary::Sub => return at.gradient(received),
-            Binary::Mul => {
-                let mean = |i: usize| at.spread_of(&((at.input(i) + self.before(at, i)) * 0.5));
-                return Ok(at.pair(received * &mean(1), received * &mean(0)));
-            }
-            _ => {}
+        if binary == Binary::Mul {
+            let mean = |i: usize| at.spread_of(&((at.input(i) + self.before(at, i)) * 0.5));
+            return Ok(at.pair(received * &mean(1), received * &mean(0)));
         }
-        let piece = at.piece()?;
         let (own, none) = (at.output(), self.reference.value(at.id));
-        let first = piece.forward(&[at.input(0), self.before(at, 1)])?;
-        let second = piece.forward(&[self.before(at, 0), at.input(1)])?;
+        let first = at.value_at(&[at.input(0), self.before(at, 1)])?;
+        let second = at.value_at(&[self.before(at, 0), at.input(1)])?;
         let of_first = ((own - &second) + (&first - none)) * 0.5;
         let of_second = ((own - &first) + (&second - none)) * 0.5;
         let changes = at.pair(received * &of_first, received * &of_second);
@@ -178,7 +241,6 @@ impl Rescale<'_> {
 
     fn reduced(&self, at: &Station<'_>, received: &ArrayD<f32>, kind: Reduce) -> Received {
         match kind {
-            Reduce::Mean | Reduce::Sum => at.gradient(received),
             Reduce::Max => self.maximum(at, received, f32::max),
             Reduce::Min => self.maximum(at, received, f32::min),
             _ => {

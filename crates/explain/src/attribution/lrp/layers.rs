@@ -1,7 +1,6 @@
 //! The rules of layers with weights.
 
-use std::sync::Arc;
-
+use cutaway_engine::Alone;
 use ndarray::{ArrayD, Axis, Zip};
 
 use super::super::baseline::preprocessed;
@@ -61,13 +60,50 @@ fn negative(v: f32) -> f32 {
 /// its sign.
 struct Pass<'a> {
     input: ArrayD<f32>,
-    weight: &'a dyn Fn(f32) -> f32,
+    weight: &'a (dyn Fn(f32) -> f32 + Sync),
     bias: bool,
     sign: f32,
 }
 
-fn pass<'a>(input: &ArrayD<f32>, weight: &'a dyn Fn(f32) -> f32, bias: bool) -> Pass<'a> {
+fn pass<'a>(input: &ArrayD<f32>, weight: &'a (dyn Fn(f32) -> f32 + Sync), bias: bool) -> Pass<'a> {
     Pass { input: input.clone(), weight, bias, sign: 1.0 }
+}
+
+impl Pass<'_> {
+    /// Of the layer with the pass's weights its value for the pass's input.
+    fn forward(&self, at: &Station<'_>) -> Result<ArrayD<f32>, Error> {
+        self.ask(at, |alone, inputs| alone.forward(inputs))
+    }
+
+    /// What of `seed` comes back to the pass's input.
+    fn backward(&self, at: &Station<'_>, seed: &ArrayD<f32>) -> Result<ArrayD<f32>, Error> {
+        let place = at.data_inputs()[0];
+        Ok(self.ask(at, |alone, inputs| alone.backward(inputs, seed, &[place]))?.swap_remove(0))
+    }
+
+    /// Asks the layer alone, its parameters changed, or the constant that it takes for one.
+    fn ask<T>(
+        &self,
+        at: &Station<'_>,
+        f: impl Fn(&Alone<'_>, &[&ArrayD<f32>]) -> cutaway_engine::Result<T>,
+    ) -> Result<T, Error> {
+        if at.node.params.is_empty() {
+            let data = at.data_inputs();
+            let changed = (0..at.node.inputs.len()).map(|i| match data.contains(&i) {
+                true => self.input.clone(),
+                false => at.input(i).mapv(self.weight),
+            });
+            let inputs: Vec<ArrayD<f32>> = changed.collect();
+            return Ok(f(&at.engine().alone(at.id)?, &inputs.iter().collect::<Vec<_>>())?);
+        }
+        let change = |place: usize, values: &[f32], changed: &mut [f32]| {
+            if place > 0 && !self.bias {
+                return changed.fill(0.0);
+            }
+            changed.iter_mut().zip(values).for_each(|(c, &v)| *c = (self.weight)(v));
+        };
+        Ok(f(&at.engine().alone_with(at.id, &change)?, &[&self.input])?)
+    }
 }
 
 /// What the inputs of a layer receive, and of each output what they and its bias have received of it.
@@ -111,8 +147,7 @@ impl Relevance<'_> {
         let passes = [pass(&up, &positive, false), pass(&down, &negative, false)];
         let mut sum = ArrayD::<f32>::zeros(rest.raw_dim());
         for pass in &passes {
-            let piece = at.piece_with(&|place, values| changed(pass, place, values))?;
-            sum += &piece.forward(&[&pass.input])?;
+            sum += &pass.forward(at)?;
         }
         let spoken = received_where(rest, &sum, |sum| sum > SPOKEN);
         let (spoken, equal) =
@@ -204,21 +239,18 @@ impl Relevance<'_> {
         by: f32,
         weight: f64,
     ) -> Result<Shares, Error> {
-        let mut pieces = Vec::new();
         let mut sum = ArrayD::<f32>::zeros(at.output().raw_dim());
         let mut biases = sum.clone();
         for pass in passes {
-            let piece = at.piece_with(&|place, values| changed(pass, place, values))?;
-            sum.scaled_add(pass.sign, &piece.forward(&[&pass.input])?);
+            sum.scaled_add(pass.sign, &pass.forward(at)?);
             if pass.bias {
                 add_biases(at, &mut biases, pass.weight, pass.sign);
             }
-            pieces.push(piece);
         }
         let seed = divided(received, &sum, by, &self.ledger, weight);
         let mut input = ArrayD::<f32>::zeros(at.data()[0].raw_dim());
-        for (piece, pass) in pieces.iter().zip(passes) {
-            let gradient = piece.backward(&[&pass.input], &seed)?.swap_remove(0);
+        for pass in passes {
+            let gradient = pass.backward(at, &seed)?;
             input.scaled_add(pass.sign, &(gradient * &pass.input));
         }
         let handed = (sum - &biases) * &seed;
@@ -241,14 +273,6 @@ impl Relevance<'_> {
         bound.zip_mut_with(&other, |a, &b| *a = if least { a.min(b) } else { a.max(b) });
         let all = at.data()[0].raw_dim();
         Ok(bound.broadcast(all).expect("one image for all").to_owned())
-    }
-}
-
-/// The parameters of a pass, from their place and their values.
-fn changed(pass: &Pass<'_>, place: usize, values: &[f32]) -> Arc<[f32]> {
-    match (place, pass.bias) {
-        (0, _) | (_, true) => values.iter().map(|&v| (pass.weight)(v)).collect(),
-        _ => vec![0.0; values.len()].into(),
     }
 }
 
