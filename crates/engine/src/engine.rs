@@ -141,10 +141,7 @@ impl Engine {
 
     /// How sweeps are computed: [`Strategy::Auto`] is what it comes to.
     pub fn strategy(&self) -> Strategy {
-        match self.strategy {
-            Strategy::Auto => Strategy::Incremental,
-            chosen => chosen,
-        }
+        self.strategy.chosen_for(self.network.shape(self.network.input()))
     }
 
     /// Threads in use.

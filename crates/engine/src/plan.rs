@@ -485,13 +485,23 @@ pub(crate) fn to_channels_last(pixels: usize, channels: usize, x: &[f32], y: &mu
     }
     let len = pixels * channels;
     for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
-        for (c, plane) in x.chunks_exact(pixels).enumerate() {
-            for (p, value) in plane.iter().enumerate() {
-                y[p * channels + c] = *value;
+        // Square by square, so that the lines of cache that one fills are still there for the next.
+        for first in (0..pixels).step_by(SQUARE) {
+            for from in (0..channels).step_by(SQUARE) {
+                let to = (from + SQUARE).min(channels);
+                for p in first..(first + SQUARE).min(pixels) {
+                    let pixel = &mut y[p * channels + from..p * channels + to];
+                    for (value, c) in pixel.iter_mut().zip(from..) {
+                        *value = x[c * pixels + p];
+                    }
+                }
             }
         }
     }
 }
+
+/// Numbers of a line of cache.
+const SQUARE: usize = 16;
 
 /// `[n, pixels, channels]` to `[n, channels, pixels]`.
 pub(crate) fn to_channels_first(pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {

@@ -246,6 +246,23 @@ fn rounded_sweeps_agree_to_rounding_and_are_the_same_bits_on_any_number_of_threa
     }
 }
 
+#[test]
+fn small_images_are_swept_exactly_and_large_ones_to_rounding_unless_told_otherwise() {
+    for (size, expected) in [(64, Strategy::Incremental), (65, Strategy::Rounded)] {
+        let mut b = NetworkBuilder::new("any");
+        b.input("x", &[1, size, 64]).conv("", ConvSpec::new(4, 3)).global_avg_pool("");
+        let network = b.flatten("").build(4).unwrap();
+        let of = |strategy| {
+            Engine::compile(&network, &Options { strategy, ..Options::default() })
+                .unwrap()
+                .strategy()
+        };
+        assert_eq!(of(Strategy::Auto), expected);
+        assert_eq!(of(Strategy::Full), Strategy::Full);
+        assert_eq!(of(Strategy::Incremental), Strategy::Incremental);
+    }
+}
+
 /// Cuts an edit down to a fraction of its size.
 fn shrink(edit: &mut Edit, fraction: usize) {
     edit.height = edit.height.div_ceil(fraction);
