@@ -38,7 +38,7 @@ def fab(targeted):
 
     def run(model, x, y, case):
         norm = {"linf": "Linf", "l2": "L2"}[case["norm"]]
-        attack = torchattacks.FAB(model, norm=norm, eps=1e3, steps=100, n_classes=10)
+        attack = torchattacks.FAB(model, norm=norm, eps=1e3, steps=100, n_classes=10, multi_targeted=targeted)
         if not targeted:
             return attack(x, y)
         best, distance = x.clone(), torch.full((len(x),), float("inf"))
