@@ -1,13 +1,25 @@
-//! Files made to do harm: each is an error that names the file and the place in it, never a panic.
+//! Files made to do harm: each is an error that names the file and the place in it, never a panic, and none takes much
+//! memory.
+
+#[path = "../../engine/tests/counting_allocator/mod.rs"]
+mod counting_allocator;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
+use counting_allocator::Counting;
 use cutaway_net::onnx;
 use cutaway_net::onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto, ValueInfoProto, encode,
 };
 use cutaway_net::{Network, NetworkBuilder};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting::new();
+
+/// The most bytes that reading one of these files, none above 4 MiB, may hold at a time: as much as the fuzzer allows.
+const MEMORY: usize = 256 << 20;
 
 fn tensor(name: &str, dims: &[i64], kind: i32, raw: Vec<u8>) -> TensorProto {
     TensorProto {
@@ -79,7 +91,19 @@ fn model(nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> ModelProto {
 fn load(folder: &Path, model: &ModelProto) -> cutaway_net::Result<Network> {
     let path = folder.join("hostile.onnx");
     std::fs::write(&path, encode(model).unwrap()).unwrap();
-    onnx::load(path)
+    within_memory(|| onnx::load(path))
+}
+
+/// What `read` returns, if it has held less than [`MEMORY`].
+fn within_memory<T>(read: impl FnOnce() -> T) -> T {
+    // One at a time: the next one's start would lose what this one has held.
+    static READING: Mutex<()> = Mutex::new(());
+    let (peak, result) = {
+        let _alone = READING.lock().unwrap_or_else(PoisonError::into_inner);
+        ALLOCATOR.peak_during(read)
+    };
+    assert!(peak < MEMORY, "{peak} bytes were held while reading");
+    result
 }
 
 #[test]
@@ -304,7 +328,7 @@ fn bytes_that_are_no_text_are_refused() {
     bytes[at] = 0xff;
     let path = folder.path().join("hostile.onnx");
     std::fs::write(&path, &bytes).unwrap();
-    let text = onnx::load(&path).unwrap_err().to_string();
+    let text = within_memory(|| onnx::load(&path)).unwrap_err().to_string();
     assert!(text.contains("hostile.onnx") && text.contains("UTF-8"), "{text}");
     let mode = AttributeProto {
         name: Some("mode".into()),
@@ -434,7 +458,7 @@ fn no_operator_panics_on_settings_that_make_no_sense() {
                 };
                 let node = with(node(op.name, inputs, "y"), attribute);
                 let bytes = encode(&model(vec![node], weights())).unwrap();
-                if let Ok(network) = onnx::from_bytes(&bytes) {
+                if let Ok(network) = within_memory(|| onnx::from_bytes(&bytes)) {
                     let again = onnx::from_bytes(&onnx::to_bytes(&network).unwrap());
                     if !again.as_ref().is_ok_and(|again| again.hash() == network.hash()) {
                         let list = attribute_text(name, value);

@@ -2,39 +2,18 @@
 //! of the process.
 
 mod common;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../../engine/tests/counting_allocator/mod.rs"]
+mod counting_allocator;
 
 use common::{Drawn, example, random_network};
+use counting_allocator::Counting;
 use cutaway_data::sequences::{Inputs, Sequences, Targets};
 use cutaway_engine::cells::Cell;
 use cutaway_recurrent::network::{Readout, Runner, RunnerOptions};
 use cutaway_recurrent::training::{ClassWeights, loss_and_gradient};
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is handed on to the system's allocator; beside it two numbers are kept.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::new();
 
 /// The most bytes that one gradient takes beyond what was there before.
 fn peak(length: usize, readout: Readout, truncate: Option<usize>) -> usize {
@@ -55,10 +34,8 @@ fn peak(length: usize, readout: Readout, truncate: Option<usize>) -> usize {
     };
     let options = RunnerOptions { threads: 1, isa: None };
     let runner = Runner::new(random_network(&drawn), &options).unwrap();
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    loss_and_gradient(&runner, &data, &ClassWeights::Equal, truncate).unwrap();
-    PEAK.load(Ordering::Relaxed) - before
+    let gradient = || loss_and_gradient(&runner, &data, &ClassWeights::Equal, truncate).unwrap();
+    ALLOCATOR.peak_during(gradient).0
 }
 
 #[test]

@@ -25,12 +25,13 @@ impl Counting {
         self.allocations.load(Relaxed)
     }
 
-    /// Most bytes held at a time while `f` runs, beyond those held before.
+    /// Most bytes held at a time while `f` runs, beyond those held before. What other threads take counts as
+    /// well, and what they give back may outweigh it all.
     pub(crate) fn peak_during<T>(&self, f: impl FnOnce() -> T) -> (usize, T) {
         let before = self.held.load(Relaxed);
         self.peak.store(before, Relaxed);
         let result = f();
-        (self.peak.load(Relaxed) - before, result)
+        (self.peak.load(Relaxed).saturating_sub(before), result)
     }
 
     fn took(&self, bytes: usize) {
