@@ -86,9 +86,12 @@ fn direction(values: &[f64]) -> Vec<u8> {
 fn a_folder_of_pictures_gives_the_examples_and_every_parametrisation_works() {
     let shell = Shell::new();
     std::fs::create_dir(shell.path("folder")).unwrap();
-    for i in 0..3 {
+    for i in 0..2 {
         shell.picture(&format!("folder/{i}.png"), [30 + i, 40, 3]);
     }
+    // As for every folder of pictures: other formats are taken, hidden files are passed over.
+    shell.write("folder/2.pgm", b"P5 2 2 255\n\x00\x40\x80\xff");
+    shell.write("folder/.3.png", b"no picture");
     for kind in ["fourier", "pixel", "maco"] {
         let line = format!(
             "visualise --class 3 --images folder --parametrise {kind} --steps 2 --size 40 --json"
@@ -124,6 +127,7 @@ fn bad_flags_are_refused_with_what_would_do() {
     shell.write("text.npy", "not an array");
     refused("--direction text.npy", &["text.npy", "NumPy"]);
     std::fs::create_dir(shell.path("empty")).unwrap();
-    shell.run("visualise --images empty --out none").fails(2, &["no pictures"]);
+    shell.run("visualise --images empty --out none").fails(1, &["empty", "no pictures"]);
+    shell.run("visualise --images nowhere --out none").fails(1, &["nowhere"]);
     assert_eq!(shell.list("none"), Vec::<String>::new());
 }

@@ -1,6 +1,6 @@
 //! The images beside those that are made: a data set's, or the pictures of a folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cutaway::Model;
 use cutaway::data::Dataset;
@@ -9,14 +9,13 @@ use cutaway::report::PixelGrid;
 use ndarray::ArrayD;
 
 use crate::args::{self, Common};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::figures;
 
 /// Images in a batch of a data set, and of pictures.
 const BATCH: [usize; 2] = [200, 8];
 /// Images whose mean pixel is the ground, and whose mean spectrum MACO takes.
 const TYPICAL: usize = 200;
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "ppm"];
 
 pub(crate) enum Source {
     None,
@@ -30,7 +29,7 @@ impl Source {
     /// What the flags say; without any, `auto` for a model that takes images like MNIST's.
     pub(crate) fn open(model: &Model, verb: &args::Visualise, common: &Common) -> Result<Source> {
         if let Some(folder) = &verb.images {
-            return Ok(Source::Folder(folder.clone(), pictures(folder)?));
+            return Ok(Source::Folder(folder.clone(), cutaway::data::pictures_in(folder)?));
         }
         let p = &model.network().metadata().preprocessing;
         let like_mnist = [p.height, p.width, p.channels] == [28, 28, 1];
@@ -147,26 +146,4 @@ fn of_pictures(model: &Model, files: &[PathBuf]) -> Result<ArrayD<f32>> {
         }
     }
     Ok(all.expect("batches are not empty"))
-}
-
-/// The pictures right in a folder, by name.
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = std::fs::read_dir(folder).and_then(|entries| {
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
-    });
-    let path = folder.to_owned();
-    let mut files = list.map_err(|source| Error::Io { action: "list the folder", path, source })?;
-    files.retain(|file| {
-        let extension = file.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        file.is_file() && extension.is_some_and(|e| EXTENSIONS.contains(&&*e))
-    });
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::Usage(format!(
-            "--images {}: there are no pictures ({}) right in this folder",
-            folder.display(),
-            EXTENSIONS.join(", ")
-        )));
-    }
-    Ok(files)
 }
