@@ -1,4 +1,6 @@
-//! Real ImageNet networks and photographs. Needs `CUTAWAY_TEST_DATA`.
+//! Networks from elsewhere and photographs. Needs `CUTAWAY_TEST_DATA`.
+
+mod foreign;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -109,34 +111,6 @@ fn the_picture_stands_beside_what_the_network_is_shown() {
     let output = cutaway(&[&["predict"][..], &with].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("does not depend on the picture"), "{said}");
-}
-
-#[test]
-fn imagenet_networks_are_covered_and_explained() {
-    let Some(data) = data() else { return };
-    let photo = data.join("photos/dog_cat.jpg");
-    for name in ["mobilenet_v2_f32_from_int8.onnx", "light_squeezenet.onnx"] {
-        let folder = tempfile::tempdir().unwrap();
-        let model = data.join("onnx").join(name);
-        let common = ["--model", text(&model), "--image", text(&photo)];
-        let with = ["--preprocess", "imagenet-torch", "--out", text(folder.path())];
-        let all = |verb: &[&str]| json(&[verb, &common, &with].concat());
-        let covered = all(&["occlude", "--patch", "96", "--stride", "64"]);
-        assert_eq!(covered["preprocessing"]["std"][0], json!(0.229_f32));
-        let methods = ["gradient", "guided-backprop", "deeplift", "lrp", "grad-cam"];
-        let explained = all(&["attribute", "--method", &methods.join(",")]);
-        let results = explained["attributions"].as_array().unwrap();
-        assert_eq!(results.len(), methods.len());
-        for (result, method) in results.iter().zip(methods) {
-            assert!(result["method"].as_str().unwrap().starts_with(method));
-            assert!(result["sum"].as_f64().unwrap().is_finite());
-        }
-        // DeepLIFT is complete: its error is rounding beside what it explains.
-        let lift = &results[2];
-        let error = lift["error"].as_f64().unwrap().abs();
-        let scale = lift["expected_sum"].as_f64().unwrap().abs().max(1.0);
-        assert!(error < 1e-2 * scale, "{name}: error {error} of {scale}");
-    }
 }
 
 /// A detector of faces, `scores` [4420, 2] and `boxes` [4420, 4], and a photograph with one face.
