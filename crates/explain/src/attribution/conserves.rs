@@ -423,6 +423,54 @@ fn relevance_and_what_was_absorbed_are_the_number_explained_whatever_the_operato
 }
 
 #[test]
+fn a_product_of_functions_of_one_number_hands_on_as_that_function_does() {
+    let half = Unary::Scale { factor: 0.5 };
+    let erf = |g: &mut Graph| {
+        let of = g.unary(Unary::Scale { factor: std::f32::consts::FRAC_1_SQRT_2 }, g.x);
+        let erf = g.unary(Unary::Erf, of);
+        g.unary(Unary::Shift { by: 1.0 }, erf)
+    };
+    type Case<'a> = &'a dyn Fn(&mut Graph) -> NodeId;
+    let whole: Case<'_> = &|g| g.unary(Unary::Gelu, g.x);
+    let spelt: [Case<'_>; 3] = [
+        &|g| {
+            let gate = erf(g);
+            let product = g.push(Op::Binary(Binary::Mul), &[g.x, gate], &[]);
+            g.unary(half, product)
+        },
+        &|g| {
+            let (gate, x) = (erf(g), g.unary(half, g.x));
+            g.push(Op::Binary(Binary::Mul), &[gate, x], &[])
+        },
+        &|g| {
+            let gate = erf(g);
+            let gate = g.unary(half, gate);
+            g.push(Op::Binary(Binary::Mul), &[gate, g.x], &[])
+        },
+    ];
+    let of = |case: Case<'_>, products: LrpProducts| {
+        let mut graph = Graph::new(5, SHAPES[0]);
+        let end = case(&mut graph);
+        let network = graph.finish(end);
+        let engine = Engine::compile(&network, &Options::default()).unwrap();
+        let mut method: Method = "lrp-epsilon".parse().unwrap();
+        assert!(method.set_products(products));
+        let images = image(&network);
+        attribute(&Question::new(&engine), images.view(), &[2, 0], &method).unwrap()
+    };
+    for products in [LrpProducts::Signal, LrpProducts::Uniform] {
+        let expected = of(whole, products);
+        for case in spelt {
+            for (own, expected) in of(case, products).iter().zip(&expected) {
+                let most = expected.values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+                let apart = own.values.iter().zip(&expected.values).map(|(a, b)| (a - b).abs());
+                assert!(most > 0.0 && apart.fold(0.0, f32::max) < 1e-3 * most, "{products:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn differences_from_the_baseline_add_up_whatever_the_operator() {
     let methods: Vec<Method> = [Baseline::Zero, Baseline::Blur]
         .map(|baseline| Method::DeepLift(DeepLift { baseline }))

@@ -157,6 +157,7 @@ impl Relevance<'_> {
         let signal = self.lrp.products == LrpProducts::Signal;
         Ok(match binary {
             Binary::Max | Binary::Min => at.gradient(received)?,
+            Binary::Mul if is_function(at.network(), at.id) => own_signal(at, received),
             Binary::Mul => match self.gates(at) {
                 [true, false] => at.pair(none(), received.clone()),
                 [false, true] => at.pair(received.clone(), none()),
@@ -224,6 +225,33 @@ impl Relevance<'_> {
         let share = norm.held(at.input(0), &seed) * at.input(0);
         let biases = norm.biases(&seed);
         Ok(vec![self.with_biases(share, &biases)])
+    }
+}
+
+/// Whether a product's factors are functions of one and the same number: so is it then. GELU and SiLU are
+/// often spelt so.
+fn is_function(network: &Network, id: NodeId) -> bool {
+    let [a, b] = network.node(id).inputs[..] else { return false };
+    argument(network, a).0 == argument(network, b).0
+}
+
+/// What a chain of functions of one number is a function of, and whether one of them is a shift, which
+/// would keep relevance for itself.
+fn argument(network: &Network, id: NodeId) -> (NodeId, bool) {
+    let (mut id, mut shifted) = (id, false);
+    while let Op::Unary(_) | Op::Relu = network.node(id).op {
+        shifted |= matches!(network.node(id).op, Op::Unary(Unary::Shift { .. }));
+        id = network.node(id).inputs[0];
+    }
+    (id, shifted)
+}
+
+/// All to a factor that hands all of it on to their common argument.
+fn own_signal(at: &Station<'_>, received: &ArrayD<f32>) -> Vec<ArrayD<f32>> {
+    let none = ArrayD::zeros(received.raw_dim());
+    match argument(at.network(), at.node.inputs[0]).1 {
+        true => vec![none, received.clone()],
+        false => vec![received.clone(), none],
     }
 }
 
