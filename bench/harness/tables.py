@@ -182,9 +182,9 @@ def attribute(result):
     for one in result["rows"]:
         counts = ", ".join(f"{value:,} {key}" for key, value in one["counts"].items())
         peer = one["peer"] + (f", {one['batch']} at once" if one["batch"] > 1 else "")
-        spread = f"{one['lowest']:.2f}–{one['highest']:.2f}"
-        rows.append([one["method"], counts, f"**{one['cutaway_s']:.2f}**", spread, peer, f"{one['peer_s']:.2f}", ratio(one["ratio"])])
-    return table(["method", "counts", "Cutaway, s", "lowest–highest", "peer", "its s", "its ÷ ours"], rows)
+        ours, lowest, highest, its = (f"{1000 * one[key]:,.1f}" for key in ("cutaway_s", "lowest", "highest", "peer_s"))
+        rows.append([one["method"], counts, f"**{ours}**", f"{lowest}–{highest}", peer, its, ratio(one["ratio"])])
+    return table(["method", "counts", "Cutaway, ms", "lowest–highest", "peer", "its ms", "its ÷ ours"], rows)
 
 
 def low_high(row):
