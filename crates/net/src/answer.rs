@@ -167,7 +167,9 @@ impl Network {
             nodes.push(Node { name, op, inputs: vec![last], params: vec![] });
             last = NodeId(nodes.len() - 1);
         }
-        let network = Network::new(self.name(), nodes, params, vec![last], self.unlabelled())?;
+        // Who asks for a node that is gone learns from the name why.
+        let name = format!("{} as far as {stem}", self.name());
+        let network = Network::new(&name, nodes, params, vec![last], self.unlabelled())?;
         let labels = &self.metadata().labels;
         if labels.len() != network.classes() {
             return Ok(network);

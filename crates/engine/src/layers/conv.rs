@@ -693,6 +693,20 @@ impl Conv {
         // The first output pixel stands (K − 1)·dilation − padding from the corner.
         let top = ((s.kernel[0] - 1) * s.dilation[0]) as isize - s.padding[0] as isize;
         let left = ((s.kernel[1] - 1) * s.dilation[1]) as isize - s.padding[1] as isize;
+        if s.stride == [1, 1] && left >= 0 && left as usize + ow <= bw {
+            let (left, line) = (left as usize * o, ow * o);
+            for (to_y, spread) in spread.chunks_exact_mut(bw * o).enumerate() {
+                match usize::try_from(to_y as isize - top).ok().filter(|&y| y < oh) {
+                    Some(y) => {
+                        spread[..left].fill(0.0);
+                        spread[left..left + line].copy_from_slice(&dy[y * line..(y + 1) * line]);
+                        spread[left + line..].fill(0.0);
+                    }
+                    None => spread.fill(0.0),
+                }
+            }
+            return spread;
+        }
         spread.fill(0.0);
         for y in 0..oh {
             let to_y = top + (y * s.stride[0]) as isize;
