@@ -88,6 +88,11 @@ pub(crate) struct Plan {
     /// Buffers whose gradient is wanted.
     pub(crate) wanted: Vec<bool>,
     pub(crate) params: bool,
+    /// Of each step the gradient buffers that nothing has written to when its backward pass comes: it sets
+    /// them to 0, shortly before they are added to.
+    fresh: Vec<Vec<usize>>,
+    /// Those that are set to 0 before all of it: of kept nodes, and of those that no step reads.
+    fresh_first: Vec<usize>,
     /// Images that run through all layers together. Depends on the network alone, so that sums
     /// over a batch are formed in the same order on every machine.
     pub(crate) chunk: usize,
@@ -152,6 +157,8 @@ impl Plan {
             buffer_of: vec![None; nodes.len()],
             wanted: Vec::new(),
             params: request.gradients.as_ref().is_some_and(|g| g.params),
+            fresh: Vec::new(),
+            fresh_first: Vec::new(),
             chunk: 1,
             scratch: 0,
             split: request.split,
@@ -203,6 +210,7 @@ impl Plan {
         }
         plan.steps.iter_mut().for_each(|step| step.fuse(layers));
         plan.mark_wanted(request);
+        plan.mark_fresh(request);
         plan.size(network, layers);
         plan.place = (0..plan.lens.len()).collect();
         if request.reuse {
@@ -293,6 +301,24 @@ impl Plan {
             let from_inputs = step.inputs.iter().any(|&i| self.wanted[i]);
             let from_params = gradients.params && step.params.0 != step.params.1;
             self.wanted[step.output] |= from_inputs || from_params;
+        }
+    }
+
+    fn mark_fresh(&mut self, request: &Request) {
+        let mut last = vec![None; self.lens.len()];
+        for (at, step) in self.steps.iter().enumerate() {
+            step.reads().for_each(|buffer| last[buffer] = Some(at));
+        }
+        let read = request.gradients.iter().flat_map(|gradients| &gradients.nodes);
+        for id in request.keep.iter().chain(read) {
+            last[self.buffer(*id)] = None;
+        }
+        self.fresh = vec![Vec::new(); self.steps.len()];
+        for (buffer, last) in last.into_iter().enumerate().filter(|(b, _)| self.wanted[*b]) {
+            match last {
+                Some(at) => self.fresh[at].push(buffer),
+                None => self.fresh_first.push(buffer),
+            }
         }
     }
 
@@ -409,11 +435,14 @@ impl Plan {
         }
     }
 
-    /// Sets all gradient buffers to 0.
+    /// Sets the gradients of kept nodes to 0, so that they can be seeded; the backward pass sets the others.
     pub(crate) fn clear_gradients(&self, ws: &mut Workspace, n: usize) {
-        for (buffer, len) in ws.gradients.iter_mut().zip(&self.lens) {
-            let used = buffer.len().min(n * len);
-            buffer[..used].fill(0.0);
+        self.clear(&self.fresh_first, &mut ws.gradients, n);
+    }
+
+    fn clear(&self, buffers: &[usize], gradients: &mut [Vec<f32>], n: usize) {
+        for &buffer in buffers {
+            gradients[buffer][..n * self.lens[buffer]].fill(0.0);
         }
     }
 
@@ -428,7 +457,9 @@ impl Plan {
         params: &mut [f32],
         offsets: &[usize],
     ) {
-        for step in self.steps[range].iter().rev().filter(|s| self.wanted[s.output]) {
+        for at in range.rev().filter(|&at| self.wanted[self.steps[at].output]) {
+            let step = &self.steps[at];
+            self.clear(&self.fresh[at], &mut ws.gradients, run.n);
             let len = run.n * self.lens[step.output];
             let y = &ws.values[step.output][..len];
             let (dx, rest) = ws.gradients.split_at_mut(step.output);
