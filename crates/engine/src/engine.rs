@@ -357,6 +357,14 @@ impl Engine {
         plan::to_channels_first(pixels, channels, &buffer[..out.len()], out);
     }
 
+    /// Values of a node in the network's order, brought to the engine's.
+    fn ordered(&self, id: NodeId, values: &[f32]) -> Vec<f32> {
+        let [pixels, channels] = pixels_channels(self.network.shape(id));
+        let mut ordered = vec![0.0; values.len()];
+        plan::to_channels_last(pixels, channels, values, &mut ordered);
+        ordered
+    }
+
     pub(crate) fn node_len(&self, id: NodeId) -> usize {
         self.network.shape(id).iter().product()
     }
@@ -474,9 +482,7 @@ impl BackwardPass<'_> {
             }
             let seed = seed.as_standard_layout();
             let seed = &seed.as_slice().expect("standard")[run.first * len..][..run.n * len];
-            let [pixels, channels] = pixels_channels(engine.network.shape(*id));
-            let mut ordered = vec![0.0; seed.len()];
-            plan::to_channels_last(pixels, channels, seed, &mut ordered);
+            let ordered = engine.ordered(*id, seed);
             pointwise::add(engine.isa, &ordered, &mut ws.gradients[buffer][..seed.len()]);
         }
         plan.backward(layers, ws, run, 0..plan.steps.len(), sum, offsets);

@@ -8,13 +8,10 @@ use rayon::prelude::*;
 
 use super::{Engine, values_of};
 use crate::kernels::tail::Tail;
-use crate::layers::{self, Back, Inputs, Layer, Passes, Run, dense, pixels_channels};
-use crate::plan::{to_channels_first, to_channels_last};
+use crate::layers::{self, Back, Inputs, Layer, Passes, Run, dense};
 use crate::{Error, Result};
 
-/// Other values of a node's parameters: from the parameter's place among the node's and some of its
-/// values, which it may be given in any parts, to as many others.
-pub type Change<'a> = &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync);
+pub use crate::layers::dense::Change;
 
 /// A node that is asked by itself, whatever its inputs. Arrays are `[N, …]` in the network's order, of the
 /// shapes that its inputs and output have in the network.
@@ -250,17 +247,13 @@ impl Alone<'_> {
     fn buffer(&self, values: &ArrayD<f32>, image: usize, id: NodeId) -> Vec<f32> {
         let len = self.engine.node_len(id);
         let values = values.as_standard_layout();
-        let values = &values.as_slice().expect("in standard order")[image * len..][..len];
-        let [pixels, channels] = pixels_channels(self.engine.network.shape(id));
-        let mut ordered = vec![0.0; len];
-        to_channels_last(pixels, channels, values, &mut ordered);
-        ordered
+        self.engine
+            .ordered(id, &values.as_slice().expect("in standard order")[image * len..][..len])
     }
 
     fn in_order(&self, values: &[f32], id: NodeId) -> Vec<f32> {
-        let [pixels, channels] = pixels_channels(self.engine.network.shape(id));
         let mut ordered = vec![0.0; values.len()];
-        to_channels_first(pixels, channels, values, &mut ordered);
+        self.engine.read(values, id, &mut ordered);
         ordered
     }
 

@@ -244,7 +244,7 @@ impl<'a, R: BackwardRule> RulePass<'a, R> {
             plan::to_channels_last(pixels, channels, seed, into);
             for step in (0..plan.steps.len()).rev() {
                 let of = plan.steps[step].node;
-                match self.replaces.get(of).copied().unwrap_or(Replaces::Nothing) {
+                match self.replaces[of] {
                     _ if !plan.wanted[plan.steps[step].output] => {}
                     Replaces::Nothing => {
                         plan.backward(layers, ws, run, step..step + 1, &mut [], &self.offsets);
@@ -321,10 +321,7 @@ impl<'a, R: BackwardRule> RulePass<'a, R> {
             }
             engine.check_seed(run.n, input, share)?;
             let share = share.as_standard_layout();
-            let share = share.as_slice().expect("in standard order");
-            let [pixels, channels] = pixels_channels(engine.network.shape(input));
-            let mut ordered = vec![0.0; share.len()];
-            plan::to_channels_last(pixels, channels, share, &mut ordered);
+            let ordered = engine.ordered(input, share.as_slice().expect("in standard order"));
             pointwise::add(engine.isa, &ordered, &mut ws.gradients[buffer][..ordered.len()]);
         }
         Ok(())

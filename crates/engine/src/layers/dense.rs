@@ -109,8 +109,9 @@ impl Dense {
     }
 }
 
-/// From a parameter's place among a node's and some of its values to others.
-pub(crate) type Change<'a> = &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync);
+/// Other values of a node's parameters: from the parameter's place among the node's and some of its
+/// values, which it may be given in any parts, to as many others.
+pub type Change<'a> = &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync);
 
 /// A dense layer whose weights are changed as they are read, never stored: for a few rows of `x`, which
 /// take little more time than the reading.

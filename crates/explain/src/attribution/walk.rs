@@ -6,6 +6,7 @@
 //! a layer with other weights, it asks the node [alone](Engine::alone), so that whatever operator the
 //! engine knows is known here, and as fast.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use cutaway_engine::{Engine, NodeValues};
@@ -27,7 +28,7 @@ pub(crate) struct Walk<'a> {
     values: BTreeMap<NodeId, ArrayD<f32>>,
     from: NodeId,
     /// Of each node, whether it depends on the image.
-    varies: Vec<bool>,
+    varies: Cow<'a, [bool]>,
 }
 
 /// One node on the way.
@@ -59,20 +60,21 @@ impl<'a> Walk<'a> {
         let taps: Vec<NodeId> = (0..=from.0).filter(|&i| needed[i]).map(NodeId).collect();
         let mut activations = engine.forward(images, &taps)?;
         let values = taps.iter().map(|&id| (id, activations.take(id).expect("tapped"))).collect();
-        Ok(Walk { engine, method, values, from, varies: varies(network) })
+        Ok(Walk { engine, method, values, from, varies: varies(network).into() })
     }
 
-    /// The values of one node and its inputs alone.
+    /// The values of one node and its inputs alone, for which it is known [what varies](varies).
     pub(crate) fn of_node(
         engine: &'a Engine,
         id: NodeId,
         values: NodeValues,
+        varies: &'a [bool],
         method: &'static str,
     ) -> Walk<'a> {
         let network = engine.network();
         let inputs = network.node(id).inputs.iter().copied().zip(values.inputs);
         let values = inputs.chain([(id, values.output)]).collect();
-        Walk { engine, method, values, from: id, varies: varies(network) }
+        Walk { engine, method, values, from: id, varies: varies.into() }
     }
 
     /// Value of a node that `from` depends on.

@@ -72,8 +72,8 @@ impl BackwardRule for Rescale<'_> {
         received: ArrayD<f32>,
     ) -> Received {
         let baselines = baselines.expect("DeepLIFT has baselines");
-        let walk = Walk::of_node(self.engine, id, values, "deeplift");
-        let reference = &Walk::of_node(self.engine, id, baselines, "deeplift");
+        let of = |values| Walk::of_node(self.engine, id, values, &self.varies, "deeplift");
+        let (walk, reference) = (of(values), &of(baselines));
         Multipliers { reference }.of(&walk.station(id), &received)
     }
 }
